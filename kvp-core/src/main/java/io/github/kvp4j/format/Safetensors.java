@@ -1,0 +1,320 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.format;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.model.Weight;
+import io.github.kvp4j.model.WeightType;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A safetensors file of matrices and vectors in F32 or BF16: eight bytes of header length
+ * (little-endian), a JSON header, then the tensors one after the other without gaps.
+ *
+ * @param metadata the header's {@code __metadata__}
+ * @param tensors matrices by name; a vector is a matrix of one row
+ */
+public record Safetensors(Map<String, String> metadata, Map<String, Weight> tensors) {
+  private static final long MAX_HEADER = 16L << 20;
+  private static final ObjectMapper JSON =
+      JsonMapper.builder(
+              JsonFactory.builder()
+                  .streamReadConstraints(
+                      StreamReadConstraints.builder().maxNestingDepth(8).build())
+                  .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                  .build())
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .build();
+
+  /** Copies the maps, keeping their order. */
+  public Safetensors {
+    metadata = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
+    tensors = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(tensors));
+  }
+
+  private record Entry(String name, WeightType type, int rows, int columns, long begin, long end) {}
+
+  /**
+   * Reads a file whole; every bound is checked before anything of its size is allocated.
+   *
+   * @throws KvpException {@code FILE_ACCESS} or {@code MALFORMED_FILE}, naming the file and the field
+   */
+  public static Safetensors read(Path file) {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      long size = channel.size();
+      if (size < 8) {
+        throw broken(file, "has " + size + " bytes, fewer than the 8 of its header length");
+      }
+      ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+      readFully(channel, length, 0, file);
+      long header = length.getLong(0);
+      if (header < 2 || header > Math.min(MAX_HEADER, size - 8)) {
+        throw broken(
+            file,
+            "says that its header has " + Long.toUnsignedString(header) + " bytes; "
+                + Math.min(MAX_HEADER, size - 8) + " are possible");
+      }
+      ByteBuffer json = ByteBuffer.allocate((int) header);
+      readFully(channel, json, 8, file);
+      long dataSize = size - 8 - header;
+      Map<String, String> metadata = new LinkedHashMap<>();
+      List<Entry> entries = parse(file, json.array(), dataSize, metadata);
+
+      MemorySegment data = Arena.ofAuto().allocate(Math.max(1, dataSize), 64);
+      for (long at = 0; at < dataSize; ) {
+        ByteBuffer part =
+            data.asSlice(at, Math.min(1 << 24, dataSize - at)).asByteBuffer();
+        readFully(channel, part, 8 + header + at, file);
+        at += part.capacity();
+      }
+      Map<String, Weight> tensors = new LinkedHashMap<>();
+      for (Entry e : entries) {
+        tensors.put(
+            e.name,
+            new Weight(e.type, e.rows, e.columns, data.asSlice(e.begin, e.end - e.begin), null));
+      }
+      return new Safetensors(metadata, tensors);
+    } catch (IOException e) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The file '" + file + "' can't be read: " + reason(e) + ".",
+          e);
+    }
+  }
+
+  private static List<Entry> parse(
+      Path file, byte[] json, long dataSize, Map<String, String> metadata) {
+    JsonNode root;
+    try {
+      root = JSON.readTree(json);
+    } catch (JsonProcessingException e) {
+      throw broken(file, "has a header that is no JSON (" + e.getOriginalMessage() + ")");
+    } catch (IOException e) {
+      throw broken(file, "has a header that is no UTF-8 JSON");
+    }
+    if (!root.isObject()) {
+      throw broken(file, "has a header that is no JSON object");
+    }
+    List<Entry> entries = new ArrayList<>();
+    for (Map.Entry<String, JsonNode> field : root.properties()) {
+      if (field.getKey().equals("__metadata__")) {
+        if (!field.getValue().isObject()) {
+          throw broken(file, "has metadata that is no JSON object");
+        }
+        for (Map.Entry<String, JsonNode> m : field.getValue().properties()) {
+          if (!m.getValue().isTextual()) {
+            throw broken(file, "has metadata '" + clip(m.getKey()) + "' that is no text");
+          }
+          metadata.put(m.getKey(), m.getValue().textValue());
+        }
+      } else {
+        entries.add(entry(file, field.getKey(), field.getValue(), dataSize));
+      }
+    }
+    entries.sort(Comparator.comparingLong(Entry::begin));
+    long at = 0;
+    for (Entry e : entries) {
+      if (e.begin != at) {
+        throw broken(
+            file,
+            "has tensor '" + clip(e.name) + "' at byte " + e.begin + " where " + at + " is due");
+      }
+      at = e.end;
+    }
+    if (at != dataSize) {
+      throw broken(file, "has tensors of " + at + " bytes but " + dataSize + " bytes of data");
+    }
+    return entries;
+  }
+
+  private static Entry entry(Path file, String rawName, JsonNode node, long dataSize) {
+    String name = clip(rawName);
+    JsonNode dtype = node.path("dtype");
+    WeightType type =
+        switch (dtype.asText()) {
+          case "F32" -> WeightType.F32;
+          case "BF16" -> WeightType.BF16;
+          default ->
+              throw broken(
+                  file,
+                  "has tensor '" + name + "' of type '" + clip(dtype.asText())
+                      + "'; F32 and BF16 are read");
+        };
+    JsonNode shape = node.path("shape");
+    if (!shape.isArray() || shape.size() < 1 || shape.size() > 2) {
+      throw broken(file, "has tensor '" + name + "' whose shape is not one or two numbers");
+    }
+    for (JsonNode n : shape) {
+      if (!n.isInt() || n.intValue() < 1) {
+        throw broken(
+            file, "has tensor '" + name + "' with " + clip(n.toString()) + " in its shape");
+      }
+    }
+    int columns = shape.get(shape.size() - 1).intValue();
+    int rows = shape.size() == 2 ? shape.get(0).intValue() : 1;
+    JsonNode offsets = node.path("data_offsets");
+    if (!offsets.isArray()
+        || offsets.size() != 2
+        || !offsets.get(0).canConvertToLong()
+        || !offsets.get(1).canConvertToLong()
+        || !offsets.get(0).isIntegralNumber()
+        || !offsets.get(1).isIntegralNumber()) {
+      throw broken(file, "has tensor '" + name + "' without two data offsets");
+    }
+    long begin = offsets.get(0).longValue();
+    long end = offsets.get(1).longValue();
+    long bytes;
+    try {
+      bytes = Math.multiplyExact((long) rows, type.bytes(columns));
+    } catch (ArithmeticException e) {
+      throw broken(file, "has tensor '" + name + "' of " + rows + " x " + columns + " numbers");
+    }
+    if (begin < 0 || end > dataSize || begin > end || end - begin != bytes) {
+      throw broken(
+          file,
+          "has tensor '" + name + "' at bytes " + begin + " to " + end + "; it needs " + bytes
+              + " within " + dataSize);
+    }
+    return new Entry(rawName, type, rows, columns, begin, end);
+  }
+
+  /**
+   * Writes a file atomically: into a temporary sibling, flushed to the disk, then renamed, so that an
+   * old file stays whole whatever happens.
+   *
+   * @throws KvpException {@code FILE_ACCESS}
+   */
+  public void write(Path file) {
+    Path target = file.toAbsolutePath();
+    Path parent = target.getParent();
+    Path temporary = null;
+    try {
+      if (parent == null) {
+        throw new IOException("it has no parent folder");
+      }
+      Files.createDirectories(parent);
+      temporary = Files.createTempFile(parent, "." + target.getFileName(), ".part");
+      try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
+        byte[] json = header();
+        ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+        length.putLong(0, json.length);
+        writeFully(channel, length);
+        writeFully(channel, ByteBuffer.wrap(json));
+        for (Weight w : tensors.values()) {
+          MemorySegment data = w.data().asSlice(0, (long) w.rows() * w.type().bytes(w.columns()));
+          for (long at = 0; at < data.byteSize(); at += 1 << 24) {
+            byte[] part =
+                data.asSlice(at, Math.min(1 << 24, data.byteSize() - at))
+                    .toArray(ValueLayout.JAVA_BYTE);
+            writeFully(channel, ByteBuffer.wrap(part));
+          }
+        }
+        channel.force(true);
+      }
+      Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+      temporary = null;
+    } catch (IOException e) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The file '" + file + "' can't be written: " + reason(e) + ".",
+          e);
+    } finally {
+      if (temporary != null) {
+        try {
+          Files.deleteIfExists(temporary);
+        } catch (IOException e) {
+          // what stays is a hidden .part file beside the target; the first failure is what matters
+        }
+      }
+    }
+  }
+
+  private byte[] header() throws IOException {
+    ObjectNode root = JSON.createObjectNode();
+    ObjectNode meta = root.putObject("__metadata__");
+    metadata.forEach(meta::put);
+    long at = 0;
+    for (Map.Entry<String, Weight> e : tensors.entrySet()) {
+      Weight w = e.getValue();
+      long bytes = (long) w.rows() * w.type().bytes(w.columns());
+      ObjectNode node = root.putObject(e.getKey());
+      node.put("dtype", w.type().name());
+      if (w.rows() == 1) {
+        node.putArray("shape").add(w.columns());
+      } else {
+        node.putArray("shape").add(w.rows()).add(w.columns());
+      }
+      node.putArray("data_offsets").add(at).add(at + bytes);
+      at += bytes;
+    }
+    String json = JSON.writeValueAsString(root);
+    int length = json.getBytes(StandardCharsets.UTF_8).length;
+    return (json + " ".repeat((8 - length % 8) % 8)).getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static void readFully(FileChannel channel, ByteBuffer into, long from, Path file)
+      throws IOException {
+    while (into.hasRemaining()) {
+      int n = channel.read(into, from + into.position());
+      if (n < 0) {
+        throw broken(file, "ended while it was read");
+      }
+    }
+  }
+
+  private static void writeFully(FileChannel channel, ByteBuffer from) throws IOException {
+    while (from.hasRemaining()) {
+      channel.write(from);
+    }
+  }
+
+  private static KvpException broken(Path file, String what) {
+    return new KvpException(
+        KvpException.Kind.MALFORMED_FILE, "The file '" + file + "' " + what + ".");
+  }
+
+  private static String clip(String text) {
+    String printable = text.replaceAll("[\\p{Cntrl}]", "?");
+    return printable.length() <= 60 ? printable : printable.substring(0, 60) + "…";
+  }
+
+  private static String reason(IOException e) {
+    return e instanceof java.nio.file.NoSuchFileException ? "there is no such file" : e.toString();
+  }
+}

@@ -1,0 +1,108 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.model;
+
+import io.github.kvp4j.KvpException;
+import java.util.Arrays;
+
+/**
+ * Keys and values of a prompt, for every layer, and what each row is worth.
+ *
+ * <p>Keys are stored after RoPE, plainly rotated at their position; whoever hands them to another
+ * engine applies that engine's convention. Not safe for use by several threads at once.
+ */
+public final class KvCache {
+  /** What a row of the cache holds. */
+  public enum RowState {
+    /** Nothing yet. */
+    ABSENT,
+    /** A prediction. */
+    PREDICTED,
+    /** What the base itself computes (over a cache that may hold predictions below). */
+    EXACT
+  }
+
+  private final ModelShape shape;
+  private final int capacity;
+  private final float[][] keys; // [layer](position, kvHeads * headSize)
+  private final float[][] values; // [layer](position, kvHeads * headSize)
+  private final RowState[][] states; // [layer](position)
+
+  /**
+   * Allocates an empty cache.
+   *
+   * @param shape the base's shape
+   * @param capacity positions, at least 1
+   */
+  public KvCache(ModelShape shape, int capacity) {
+    long floats = (long) capacity * shape.kvLength();
+    if (capacity < 1 || floats > Integer.MAX_VALUE - 8) {
+      throw new KvpException(
+          KvpException.Kind.PROMPT,
+          "A KV cache of " + capacity + " positions is not possible; the limit is "
+              + (Integer.MAX_VALUE - 8) / shape.kvLength() + ".");
+    }
+    this.shape = shape;
+    this.capacity = capacity;
+    this.keys = new float[shape.layers()][(int) floats];
+    this.values = new float[shape.layers()][(int) floats];
+    this.states = new RowState[shape.layers()][capacity];
+    for (RowState[] layer : states) {
+      Arrays.fill(layer, RowState.ABSENT);
+    }
+  }
+
+  /** The base's shape. */
+  public ModelShape shape() {
+    return shape;
+  }
+
+  /** Positions that fit. */
+  public int capacity() {
+    return capacity;
+  }
+
+  /** Keys of a layer after RoPE, {@code (position, kvHeads * headSize)}: the array itself. */
+  public float[] keys(int layer) {
+    return keys[layer];
+  }
+
+  /** Values of a layer, {@code (position, kvHeads * headSize)}: the array itself. */
+  public float[] values(int layer) {
+    return values[layer];
+  }
+
+  /** What the row of a layer at a position holds. */
+  public RowState state(int layer, int position) {
+    return states[layer][position];
+  }
+
+  /** Marks rows {@code [from, to)} of a layer. */
+  public void mark(int layer, int from, int to, RowState state) {
+    Arrays.fill(states[layer], from, to, state);
+  }
+
+  /** How many of the first {@code length} positions are {@link RowState#EXACT} in every layer. */
+  public int exactPositions(int length) {
+    int count = 0;
+    for (int p = 0; p < length; p++) {
+      boolean exact = true;
+      for (RowState[] layer : states) {
+        exact &= layer[p] == RowState.EXACT;
+      }
+      count += exact ? 1 : 0;
+    }
+    return count;
+  }
+}

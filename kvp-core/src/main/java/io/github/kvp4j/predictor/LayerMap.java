@@ -1,0 +1,71 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.predictor;
+
+import io.github.kvp4j.KvpException;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The layer map j(i) of the paper: which auxiliary layer predicts base layer i. Nondecreasing.
+ *
+ * @param sources auxiliary layer by base layer
+ */
+public record LayerMap(List<Integer> sources) {
+  /** Checks that the map is nondecreasing and not negative. */
+  public LayerMap {
+    sources = List.copyOf(sources);
+    int before = 0;
+    for (int source : sources) {
+      if (source < before) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "The layer map is " + sources + "; it must not descend or be negative.");
+      }
+      before = source;
+    }
+  }
+
+  /**
+   * The paper's rule for KVP-C: the first auxiliary layers predict two base layers each, the later
+   * ones one each (28 base and 20 auxiliary layers: 0,0,1,1,…,7,7,8,9,…,19).
+   *
+   * @param auxiliaryLayers layers of the auxiliary
+   * @param baseLayers layers of the base
+   */
+  public static LayerMap paper(int auxiliaryLayers, int baseLayers) {
+    List<Integer> map = new ArrayList<>(baseLayers);
+    if (auxiliaryLayers < 1 || baseLayers < 1) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "A layer map from " + auxiliaryLayers + " to " + baseLayers + " layers is not possible.");
+    }
+    for (int i = 0; i < baseLayers; i++) {
+      if (auxiliaryLayers >= baseLayers) {
+        map.add(i);
+      } else if (2 * auxiliaryLayers >= baseLayers) {
+        int doubled = baseLayers - auxiliaryLayers;
+        map.add(i < 2 * doubled ? i / 2 : i - doubled);
+      } else {
+        map.add((int) ((long) i * auxiliaryLayers / baseLayers));
+      }
+    }
+    return new LayerMap(map);
+  }
+
+  /** The auxiliary layer that predicts base layer {@code layer}. */
+  public int source(int layer) {
+    return sources.get(layer);
+  }
+}

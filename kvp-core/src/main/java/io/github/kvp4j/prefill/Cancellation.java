@@ -1,0 +1,33 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.prefill;
+
+import io.github.kvp4j.KvpException;
+
+/** Asked between two layer blocks and between two tokens whether the request is still wanted. */
+@FunctionalInterface
+public interface Cancellation {
+  /** Never cancelled. */
+  Cancellation NEVER = () -> false;
+
+  /** Whether the request was cancelled; may be called from any thread. */
+  boolean isCancelled();
+
+  /** Throws {@link KvpException.Kind#CANCELLED} once the request was cancelled. */
+  default void check() {
+    if (isCancelled()) {
+      throw new KvpException(KvpException.Kind.CANCELLED, "The request was cancelled.");
+    }
+  }
+}

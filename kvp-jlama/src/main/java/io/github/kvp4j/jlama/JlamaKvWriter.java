@@ -1,0 +1,121 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.jlama;
+
+import com.github.tjake.jlama.safetensors.DType;
+import com.github.tjake.jlama.tensor.AbstractTensor;
+import com.github.tjake.jlama.tensor.KvBufferCache;
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.kernel.Workers;
+import io.github.kvp4j.model.KvCache;
+import io.github.kvp4j.model.ModelShape;
+import io.github.kvp4j.model.RopeTable;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Hands a prompt's keys and values to Jlama.
+ *
+ * <p>Jlama rotates KV head h as if it stood at position {@code p + 2h} (its RoPE table is indexed by
+ * {@code position * headSize/2 + h * headSize + i}), and the queries of that group likewise, so that
+ * attention comes out right; whoever writes keys must follow, or every head but the first is wrong.
+ */
+final class JlamaKvWriter {
+  private final ModelShape shape;
+  private final RopeTable rope;
+  private final Workers workers;
+
+  JlamaKvWriter(ModelShape shape, RopeTable rope, Workers workers) {
+    this.shape = shape;
+    this.rope = rope;
+    this.workers = workers;
+  }
+
+  /** Positions of the context that Jlama can use: the shift would run off its table beyond. */
+  static int usablePositions(ModelShape shape) {
+    return shape.contextLength() - 2 * (shape.kvHeads() - 1);
+  }
+
+  /**
+   * Copies rows {@code [from, to)} of every layer and sets the buffer's context position to {@code
+   * to}.
+   */
+  void write(KvCache cache, int from, int to, KvBufferCache.KvBuffer buffer) {
+    // Jlama makes its pages on first touch and not under a lock: touch them from one thread
+    AbstractTensor<?, ?>[][] keyPages = new AbstractTensor<?, ?>[shape.layers()][];
+    AbstractTensor<?, ?>[][] valuePages = new AbstractTensor<?, ?>[shape.layers()][];
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      keyPages[layer] = buffer.getKeyTensorsUptoPosition(layer, to - 1);
+      valuePages[layer] = buffer.getValTensorsUptoPosition(layer, to - 1);
+    }
+    workers.forEach(
+        shape.layers(),
+        layer -> {
+          float[] shifted = new float[(to - from) * shape.kvLength()]; // (row, kvLength)
+          System.arraycopy(
+              cache.keys(layer), from * shape.kvLength(), shifted, 0, shifted.length);
+          shiftHeads(shifted, to - from);
+          copy(shifted, 0, from, to, keyPages[layer]);
+          copy(cache.values(layer), from * shape.kvLength(), from, to, valuePages[layer]);
+        });
+    buffer.setCurrentContextPosition(to);
+  }
+
+  /** Turns each head h of plainly rotated keys on by another 2h positions. */
+  private void shiftHeads(float[] keys, int rows) {
+    int half = rope.halfHead();
+    float[] cos = rope.cos();
+    float[] sin = rope.sin();
+    for (int row = 0; row < rows; row++) {
+      for (int h = 1; h < shape.kvHeads(); h++) {
+        int at = row * shape.kvLength() + h * shape.headSize();
+        int table = 2 * h * half;
+        for (int d = 0; d < half; d++) {
+          float a = keys[at + d];
+          float b = keys[at + d + half];
+          keys[at + d] = a * cos[table + d] - b * sin[table + d];
+          keys[at + d + half] = a * sin[table + d] + b * cos[table + d];
+        }
+      }
+    }
+  }
+
+  /** Copies rows, page by page: within one page the rows of a layer lie one after the other. */
+  private void copy(float[] rows, int offset, int from, int to, AbstractTensor<?, ?>[] pages) {
+    int kv = shape.kvLength();
+    int rowsPerPage = pages[0].shape().first();
+    MemorySegment source = MemorySegment.ofArray(rows);
+    for (int position = from; position < to; ) {
+      int page = position / rowsPerPage;
+      int within = position % rowsPerPage;
+      int count = Math.min(rowsPerPage - within, to - position);
+      AbstractTensor<?, ?> target = pages[page];
+      if (target.dType() != DType.F32) {
+        throw new KvpException(
+            KvpException.Kind.UNSUPPORTED,
+            "Jlama keeps its KV cache in " + target.dType() + "; load the model with F32 working"
+                + " memory.");
+      }
+      MemorySegment.copy(
+          source,
+          ValueLayout.JAVA_FLOAT,
+          4L * (offset + (position - from) * kv),
+          target.getMemorySegment(),
+          ValueLayout.JAVA_FLOAT_UNALIGNED,
+          4L * within * kv,
+          (long) count * kv);
+      position += count;
+    }
+  }
+}

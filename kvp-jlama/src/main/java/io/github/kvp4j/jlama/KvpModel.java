@@ -1,0 +1,470 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.jlama;
+
+import com.github.tjake.jlama.model.AbstractModel;
+import com.github.tjake.jlama.model.ModelSupport;
+import com.github.tjake.jlama.safetensors.DType;
+import com.github.tjake.jlama.safetensors.prompt.PromptContext;
+import com.github.tjake.jlama.safetensors.prompt.PromptSupport;
+import com.github.tjake.jlama.tensor.KvBufferCache;
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.kernel.KernelSelector;
+import io.github.kvp4j.kernel.Workers;
+import io.github.kvp4j.model.KvCache;
+import io.github.kvp4j.model.ModelShape;
+import io.github.kvp4j.model.ModelWeights;
+import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.BaseFingerprint;
+import io.github.kvp4j.predictor.PredictedPrefill;
+import io.github.kvp4j.predictor.PredictorFile;
+import io.github.kvp4j.predictor.PrefillCost;
+import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.PrefillEngine;
+import io.github.kvp4j.prefill.PrefillScratch;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A loaded model that answers prompts with a predicted KV cache: the entry to this project.
+ *
+ * <pre>{@code
+ * try (KvpModel model = KvpModel.builder(directory).build()) {
+ *   System.out.println(model.generate(GenerateRequest.of(model.chatPrompt("Hello!"))).text());
+ * }
+ * }</pre>
+ *
+ * <p>Safe for use by many threads at once: prompts are read side by side, and the steps of decoding,
+ * which run through Jlama, take turns.
+ */
+public final class KvpModel implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(KvpModel.class);
+
+  /** AUTO predicts where the work is at most this share of an exact prefill's. */
+  private static final double BREAK_EVEN = 0.9;
+
+  private final Path directory;
+  private final AbstractModel jlama;
+  private final ModelShape shape;
+  private final KvpMode defaultMode;
+  private final KvpTokenizer tokenizer;
+  private final boolean addsBos;
+  private final DecodeLoop decode;
+  private final KvBufferCache buffers;
+  private final @Nullable PrefillEngine engine;
+  private final @Nullable JlamaKvWriter writer;
+  private final @Nullable BaseFingerprint fingerprint;
+  private final ReentrantReadWriteLock lifecycle = new ReentrantReadWriteLock(true);
+  private final Quality quality;
+  private volatile @Nullable PredictedPrefill predicted;
+  private volatile @Nullable PredictorFile predictorFile;
+  private volatile boolean closing;
+
+  private KvpModel(Builder b) {
+    this.directory = b.directory;
+    this.defaultMode = b.mode;
+    this.quality = b.quality;
+    this.jlama = loadJlama(b);
+    this.shape = JlamaWeights.shape(jlama.getConfig());
+    this.tokenizer = new KvpTokenizer(jlama.getTokenizer());
+    this.addsBos = jlama.encodePrompt(PromptContext.of("a")).length
+        > jlama.getTokenizer().encode("a").length;
+    this.decode = new DecodeLoop(jlama, new ReentrantLock(true), tokenizer);
+    this.buffers = new KvBufferCache(jlama);
+    if (JlamaWeights.supports(jlama)) {
+      ModelWeights weights = JlamaWeights.load(jlama);
+      this.engine = new PrefillEngine(weights, KernelSelector.choose(Workers.shared(), null));
+      this.writer = new JlamaKvWriter(shape, weights.rope(), Workers.shared());
+      this.fingerprint = BaseFingerprint.of(weights, tokenizer.vocabulary());
+      loadPredictor(b);
+    } else {
+      LOG.info(
+          "Models of type {} are read by Jlama's own prefill; LLAMA, MISTRAL and QWEN2 are read by"
+              + " KVP4J's.",
+          jlama.getModelType());
+      this.engine = null;
+      this.writer = null;
+      this.fingerprint = null;
+      if (b.predictor != null) {
+        throw new KvpException(
+            KvpException.Kind.UNSUPPORTED,
+            "A predictor was given, but models of type " + jlama.getModelType()
+                + " can't be predicted; LLAMA, MISTRAL and QWEN2 can.");
+      }
+    }
+  }
+
+  private static AbstractModel loadJlama(Builder b) {
+    if (!Files.isDirectory(b.directory)) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The model folder '" + b.directory + "' does not exist; import a model or name another.");
+    }
+    for (String needed : new String[] {"config.json", "tokenizer.json"}) {
+      if (!Files.isRegularFile(b.directory.resolve(needed))) {
+        throw new KvpException(
+            KvpException.Kind.MALFORMED_FILE,
+            "The model folder '" + b.directory + "' has no " + needed + ".");
+      }
+    }
+    try {
+      return ModelSupport.loadModel(
+          b.directory.toFile(), null, DType.F32, DType.I8, Optional.empty(), Optional.empty());
+    } catch (KvpException e) {
+      throw e;
+    } catch (RuntimeException e) {
+      Throwable cause = e;
+      while (cause.getCause() != null) {
+        cause = cause.getCause();
+      }
+      String why = cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage();
+      throw new KvpException(
+          KvpException.Kind.MALFORMED_FILE,
+          "The model in '" + b.directory + "' can't be loaded: "
+              + why.replaceAll("\\s+", " ") + ".",
+          e);
+    }
+  }
+
+  private void loadPredictor(Builder b) {
+    PrefillEngine base = engine;
+    BaseFingerprint mark = fingerprint;
+    if (base == null || mark == null || !b.predict) {
+      return;
+    }
+    Optional<PredictorFile> found =
+        b.predictor != null
+            ? Optional.of(Predictors.fromFile(b.predictor, mark))
+            : Predictors.find(directory, mark, quality);
+    found.ifPresent(
+        file -> {
+          this.predicted = new PredictedPrefill(base, file.predictor());
+          this.predictorFile = file;
+        });
+  }
+
+  /**
+   * Starts loading a model.
+   *
+   * @param directory a model folder that Jlama loads: config.json, safetensors, tokenizer.json
+   */
+  public static Builder builder(Path directory) {
+    return new Builder(directory);
+  }
+
+  /** The folder that the model was loaded from. */
+  public Path directory() {
+    return directory;
+  }
+
+  /** The model's sizes. */
+  public ModelShape shape() {
+    return shape;
+  }
+
+  /** The tokenizer. */
+  public KvpTokenizer tokenizer() {
+    return tokenizer;
+  }
+
+  /** The prefill engine; empty for architectures that only Jlama's own prefill reads. */
+  public Optional<PrefillEngine> engine() {
+    return Optional.ofNullable(engine);
+  }
+
+  /** What predictors for this model are marked with; empty where there is no engine. */
+  public Optional<BaseFingerprint> fingerprint() {
+    return Optional.ofNullable(fingerprint);
+  }
+
+  /** The predictor in use, if any. */
+  public Optional<PredictorFile> predictor() {
+    return Optional.ofNullable(predictorFile);
+  }
+
+  /** Jlama's own model, for what this project does not cover; not safe for several threads. */
+  public AbstractModel jlama() {
+    return jlama;
+  }
+
+  /** The most positions of prompt and answer together. */
+  public int usablePositions() {
+    return engine == null
+        ? shape.contextLength()
+        : Math.max(1, JlamaKvWriter.usablePositions(shape));
+  }
+
+  /** Jlama's builder for prompts from messages, by the model's chat template. */
+  public PromptSupport promptSupport() {
+    return jlama
+        .promptSupport()
+        .orElseThrow(
+            () ->
+                new KvpException(
+                    KvpException.Kind.UNSUPPORTED,
+                    "The model in '" + directory + "' has no chat template; give a plain prompt."));
+  }
+
+  /** One user message as a prompt, by the model's chat template. */
+  public String chatPrompt(String userMessage) {
+    return promptSupport().builder().addUserMessage(userMessage).build().getPrompt();
+  }
+
+  /** The tokens of a prompt, as {@link #generate} reads it: begin-of-sequence token included. */
+  public int[] encodePrompt(String prompt) {
+    int[] tokens = tokenizer.encode(prompt);
+    int bos = jlama.getConfig().bosToken;
+    if (!addsBos || (tokens.length > 0 && tokens[0] == bos)) {
+      return tokens;
+    }
+    int[] out = new int[tokens.length + 1];
+    out[0] = bos;
+    System.arraycopy(tokens, 0, out, 1, tokens.length);
+    return out;
+  }
+
+  /** Answers a prompt. */
+  public GenerateResult generate(GenerateRequest request) {
+    return generate(request, part -> {});
+  }
+
+  /**
+   * Answers a prompt, handing out text as it comes.
+   *
+   * @param request the prompt and how to answer
+   * @param onText called on this thread with whole characters, never with an empty text
+   * @throws KvpException for whatever the request, a file or the machine causes
+   */
+  public GenerateResult generate(GenerateRequest request, Consumer<String> onText) {
+    long start = System.nanoTime();
+    if (!lifecycle.readLock().tryLock()) {
+      throw closed();
+    }
+    try {
+      if (closing) {
+        throw closed();
+      }
+      return answer(request, onText, start);
+    } catch (OutOfMemoryError e) {
+      throw new KvpException(
+          KvpException.Kind.OUT_OF_MEMORY,
+          "The memory of " + Runtime.getRuntime().maxMemory() / (1 << 20)
+              + " MB is not enough for this request; start Java with a larger -Xmx.",
+          e);
+    } finally {
+      lifecycle.readLock().unlock();
+    }
+  }
+
+  private GenerateResult answer(GenerateRequest request, Consumer<String> onText, long start) {
+    Cancellation cancellation = () -> closing || request.cancellation().isCancelled();
+    int[] tokens = promptTokens(request.prompt());
+    int limit = Math.min(request.maxNewTokens(), usablePositions() - tokens.length);
+    Choice choice = choose(request, tokens.length);
+    Sampler sampler =
+        new Sampler(request.temperature(), request.topK(), request.topP(), request.seed());
+    AnswerText text = new AnswerText(request.stopStrings(), onText);
+    try (KvBufferCache.KvBuffer buffer = buffers.getEphemeralKvBuffer()) {
+      int exact = tokens.length;
+      float[] logits;
+      if (choice.mode == KvpMode.OFF) {
+        logits = decode.prefill(tokens, buffer, cancellation);
+      } else {
+        PrefillEngine base = java.util.Objects.requireNonNull(engine);
+        checkMemory(tokens.length);
+        KvCache cache = new KvCache(shape, tokens.length);
+        PredictedPrefill prediction = predicted;
+        float[] last =
+            choice.mode == KvpMode.PREDICT && prediction != null
+                ? prediction.prefill(tokens, 0, request.anchors(), cache, cancellation)
+                : base.prefill(tokens, 0, cache, cancellation);
+        logits = base.logits(last);
+        java.util.Objects.requireNonNull(writer).write(cache, 0, tokens.length, buffer);
+        exact = cache.exactPositions(tokens.length);
+      }
+      DecodeLoop.Outcome outcome =
+          decode.run(logits, tokens.length, limit, buffer, sampler, text, cancellation);
+      return new GenerateResult(
+          outcome.text(),
+          outcome.tokens(),
+          outcome.reason(),
+          tokens.length,
+          0,
+          tokens.length - exact,
+          exact,
+          choice.mode,
+          choice.reason,
+          outcome.firstTokenNanos() - start,
+          System.nanoTime() - start);
+    }
+  }
+
+  private int[] promptTokens(String prompt) {
+    int limit = usablePositions() - 1;
+    // a text far beyond the context is refused before the work of tokenizing it
+    if (tokenizer.atLeastTokens(prompt.length()) > limit) {
+      throw new KvpException(
+          KvpException.Kind.PROMPT,
+          "The prompt has " + prompt.length() + " characters, more than "
+              + tokenizer.atLeastTokens(prompt.length()) + " tokens; the limit is " + limit + ".");
+    }
+    if (prompt.isEmpty()) {
+      throw new KvpException(
+          KvpException.Kind.PROMPT, "The prompt is empty; at least one character is needed.");
+    }
+    int[] tokens = encodePrompt(prompt);
+    if (tokens.length > limit) {
+      throw new KvpException(
+          KvpException.Kind.PROMPT,
+          "The prompt has " + tokens.length + " tokens; the limit is " + limit
+              + ", the model's context less one for the answer.");
+    }
+    return tokens;
+  }
+
+  private record Choice(KvpMode mode, String reason) {}
+
+  private Choice choose(GenerateRequest request, int promptTokens) {
+    KvpMode wanted = request.mode() == null ? defaultMode : request.mode();
+    PredictedPrefill prediction = predicted;
+    if (engine == null) {
+      if (wanted == KvpMode.EXACT || wanted == KvpMode.PREDICT) {
+        throw new KvpException(
+            KvpException.Kind.UNSUPPORTED,
+            "The mode " + wanted + " is not possible for models of type " + jlama.getModelType()
+                + "; use OFF or AUTO.");
+      }
+      return new Choice(
+          KvpMode.OFF, "models of type " + jlama.getModelType() + " are read by Jlama");
+    }
+    return switch (wanted) {
+      case OFF, EXACT -> new Choice(wanted, "asked for");
+      case PREDICT -> {
+        if (prediction == null) {
+          throw new KvpException(
+              KvpException.Kind.BAD_ARGUMENT,
+              "The mode PREDICT needs a predictor, and none for the model in '" + directory
+                  + "' was found; calibrate one or use EXACT.");
+        }
+        yield new Choice(KvpMode.PREDICT, "asked for");
+      }
+      case AUTO -> {
+        if (prediction == null) {
+          yield new Choice(KvpMode.EXACT, "no predictor for this model was found");
+        }
+        double share =
+            PrefillCost.relative(shape, prediction.predictor(), request.anchors(), promptTokens);
+        yield share <= BREAK_EVEN
+            ? new Choice(
+                KvpMode.PREDICT,
+                String.format(
+                    java.util.Locale.ROOT, "predicting takes %.0f %% of the work", 100 * share))
+            : new Choice(
+                KvpMode.EXACT,
+                "a prompt of " + promptTokens + " tokens is below the break-even of prediction");
+      }
+    };
+  }
+
+  /** Refuses a prompt whose cache can't fit, before anything of it is allocated. */
+  private void checkMemory(int positions) {
+    long need =
+        shape.kvBytesPerPosition() * positions
+            + PrefillScratch.bytes(shape, Math.min(positions, PrefillEngine.CHUNK));
+    Runtime runtime = Runtime.getRuntime();
+    long free = runtime.maxMemory() - runtime.totalMemory() + runtime.freeMemory();
+    if (need > free) {
+      System.gc(); // what looks used may be garbage; asked only when the alternative is to refuse
+      free = runtime.maxMemory() - runtime.totalMemory() + runtime.freeMemory();
+    }
+    if (need > free) {
+      throw new KvpException(
+          KvpException.Kind.OUT_OF_MEMORY,
+          "A prompt of " + positions + " tokens needs " + (need >> 20) + " MB, but " + (free >> 20)
+              + " MB are free; start Java with a larger -Xmx or shorten the prompt.");
+    }
+  }
+
+  private KvpException closed() {
+    return new KvpException(
+        KvpException.Kind.CLOSED, "The model from '" + directory + "' was closed.");
+  }
+
+  /** Cancels what is running, waits for it to stop, and releases the model; idempotent. */
+  @Override
+  public void close() {
+    closing = true;
+    lifecycle.writeLock().lock();
+    try {
+      buffers.close();
+      jlama.close();
+    } finally {
+      lifecycle.writeLock().unlock();
+    }
+  }
+
+  /** Collects what a model is loaded with. */
+  public static final class Builder {
+    private final Path directory;
+    private KvpMode mode = KvpMode.AUTO;
+    private Quality quality = Quality.FAITHFUL;
+    private @Nullable Path predictor;
+    private boolean predict = true;
+
+    private Builder(Path directory) {
+      this.directory = directory;
+    }
+
+    /** How prompts are read where a request says nothing; {@link KvpMode#AUTO} by default. */
+    public Builder mode(KvpMode value) {
+      this.mode = value;
+      return this;
+    }
+
+    /** Which bundled predictor to use; {@link Quality#FAITHFUL} by default. */
+    public Builder quality(Quality value) {
+      this.quality = value;
+      return this;
+    }
+
+    /** A predictor file; null = the one beside the model or a bundled one. */
+    public Builder predictor(@Nullable Path file) {
+      this.predictor = file;
+      return this;
+    }
+
+    /** Loads no predictor at all. */
+    public Builder withoutPredictor() {
+      this.predict = false;
+      return this;
+    }
+
+    /** Loads the model. */
+    public KvpModel build() {
+      return new KvpModel(this);
+    }
+  }
+
+  /** The anchors that a request uses where it says nothing. */
+  public static Anchors defaultAnchors() {
+    return Anchors.DEFAULT;
+  }
+}

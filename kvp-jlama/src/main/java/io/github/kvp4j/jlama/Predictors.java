@@ -1,0 +1,76 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.jlama;
+
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.predictor.BaseFingerprint;
+import io.github.kvp4j.predictor.PredictorFile;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Locale;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Finds a predictor for a base: the user's file, one beside the model, or one that is bundled. */
+final class Predictors {
+  private static final Logger LOG = LoggerFactory.getLogger(Predictors.class);
+
+  private Predictors() {}
+
+  /** The user's file, refused unless it was made for this base. */
+  static PredictorFile fromFile(Path file, BaseFingerprint base) {
+    PredictorFile predictor = PredictorFile.read(file);
+    predictor.checkBase(base);
+    return predictor;
+  }
+
+  /**
+   * Looks for {@code predictor-faithful.safetensors} or {@code predictor-fast.safetensors} in the
+   * model's folder, then among those bundled; empty where none was made for this base.
+   */
+  static Optional<PredictorFile> find(Path modelDirectory, BaseFingerprint base, Quality quality) {
+    String name = "predictor-" + quality.name().toLowerCase(Locale.ROOT) + ".safetensors";
+    Path beside = modelDirectory.resolve(name);
+    if (Files.isRegularFile(beside)) {
+      return Optional.of(fromFile(beside, base));
+    }
+    String resource = "/io/github/kvp4j/predictors/smollm2-135m-instruct-" + name.substring(10);
+    try (InputStream in = Predictors.class.getResourceAsStream(resource)) {
+      if (in == null) {
+        return Optional.empty();
+      }
+      Path copy = Files.createTempFile("kvp-predictor", ".safetensors");
+      try {
+        Files.copy(in, copy, StandardCopyOption.REPLACE_EXISTING);
+        PredictorFile predictor = PredictorFile.read(copy);
+        if (!predictor.base().equals(base)) {
+          LOG.debug("The bundled predictor was made for {}, this model is {}", predictor.base(), base);
+          return Optional.empty();
+        }
+        return Optional.of(predictor);
+      } finally {
+        Files.deleteIfExists(copy);
+      }
+    } catch (IOException e) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The bundled predictor can't be unpacked to the temporary folder: " + e + ".",
+          e);
+    }
+  }
+}
