@@ -21,6 +21,6 @@ public final class KernelSelector {
 
   /** The kernels to use. */
   public static Kernels choose(Workers workers, @Nullable String preference) {
-    return new ScalarKernels();
+    return new VectorKernels(workers);
   }
 }

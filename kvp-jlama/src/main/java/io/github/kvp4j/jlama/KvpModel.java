@@ -125,6 +125,7 @@ public final class KvpModel implements AutoCloseable {
             "The model folder '" + b.directory + "' has no " + needed + ".");
       }
     }
+    JlamaOperationsCheck.run();
     try {
       return ModelSupport.loadModel(
           b.directory.toFile(), null, DType.F32, DType.I8, Optional.empty(), Optional.empty());

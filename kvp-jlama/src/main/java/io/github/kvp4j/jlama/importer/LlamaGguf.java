@@ -16,7 +16,7 @@ final class LlamaGguf {
   static final int MAX_CONTEXT = 1 << 22;
 
   private static final int MAX_LAYERS = 1 << 12;
-  private static final int MAX_WIDTH = 1 << 20;
+  private static final int MAX_WIDTH = SafetensorsWriter.MAX_ROW;
   private static final int MAX_HEADS = 1 << 14;
 
   /** Fields of other architectures that share the name; each must be absent or have no effect. */

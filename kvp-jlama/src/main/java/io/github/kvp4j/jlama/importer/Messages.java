@@ -4,6 +4,7 @@ import io.github.kvp4j.KvpException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.FileLockInterruptionException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
@@ -38,7 +39,9 @@ final class Messages {
 
   /** A file could not be read or written. */
   static KvpException io(String action, Path file, IOException e) {
-    if (e instanceof ClosedByInterruptException || e instanceof InterruptedIOException) {
+    if (e instanceof ClosedByInterruptException
+        || e instanceof FileLockInterruptionException
+        || e instanceof InterruptedIOException) {
       Thread.currentThread().interrupt();
       return new KvpException(
           KvpException.Kind.CANCELLED, "Can't " + action + " " + name(file) + ": interrupted.", e);
@@ -67,6 +70,11 @@ final class Messages {
   /** A string from a file, as it can be shown: quoted, without control characters, cut. */
   static String quote(String text) {
     return '"' + clean(text, SHOWN) + '"';
+  }
+
+  /** A string from a file without control characters, cut. */
+  static String plain(String text) {
+    return clean(text, SHOWN);
   }
 
   /** The last part of a path, as it can be shown. */

@@ -1,0 +1,318 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.calibration;
+
+import io.github.kvp4j.kernel.Kernels;
+import io.github.kvp4j.model.KvCache;
+import io.github.kvp4j.model.LayerWeights;
+import io.github.kvp4j.model.LinearMap;
+import io.github.kvp4j.model.ModelShape;
+import io.github.kvp4j.model.Weight;
+import io.github.kvp4j.predictor.Auxiliary;
+import io.github.kvp4j.predictor.KvPredictor;
+import io.github.kvp4j.predictor.LinearProjection;
+import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.LayerRun;
+import io.github.kvp4j.prefill.PrefillEngine;
+import io.github.kvp4j.prefill.PrefillScratch;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Fits a PREFIX predictor in closed form.
+ *
+ * <p>All texts go through the base layer by layer together, so that a linearised layer is fitted
+ * against the exact stream on what the layers linearised before it really leave: it also corrects
+ * their error. Two residual streams are kept for each text, the exact one and the auxiliary's; until
+ * the first linearised layer they are the same. One text in ten is held out to choose λ by, then
+ * counted in.
+ */
+public final class RidgeCalibrator {
+  private static final int HOLD_OUT = 10;
+
+  private final PrefillEngine base;
+  private final Kernels kernels;
+  private final ModelShape shape;
+  private final CalibrationSettings settings;
+  private final CalibrationProgress progress;
+  private final Cancellation cancellation;
+  private final List<int[]> texts;
+  private final int longest;
+  private final float[][] exact; // [text](row, hidden)
+  private final float[][] approximate; // [text](row, hidden); the same arrays while they are equal
+  private final float[][] features; // [text](row, source, hidden)
+  private final KvCache cache; // of one text and layer at a time
+  private final PrefillScratch scratch;
+  private final Map<String, Double> chosen = new TreeMap<>();
+
+  /**
+   * Prepares a fit.
+   *
+   * @param base the base
+   * @param settings what to fit
+   * @param texts token sequences of at most {@link PrefillEngine#CHUNK} tokens each
+   */
+  public RidgeCalibrator(
+      PrefillEngine base,
+      CalibrationSettings settings,
+      List<int[]> texts,
+      CalibrationProgress progress,
+      Cancellation cancellation) {
+    this.base = base;
+    this.kernels = base.kernels();
+    this.shape = base.weights().shape();
+    settings.checkFits(shape);
+    this.settings = settings;
+    this.progress = progress;
+    this.cancellation = cancellation;
+    this.texts = texts.stream().filter(t -> t.length > settings.sink() + 1).toList();
+    this.longest = this.texts.stream().mapToInt(t -> t.length).max().orElse(1);
+    this.exact = new float[this.texts.size()][];
+    this.approximate = new float[this.texts.size()][];
+    this.features = new float[this.texts.size()][];
+    this.cache = new KvCache(shape, longest);
+    this.scratch = new PrefillScratch(shape, Math.min(PrefillEngine.CHUNK, longest));
+  }
+
+  /** The λ taken, by what was fitted: for the predictor file. */
+  public Map<String, Double> chosenLambdas() {
+    return new TreeMap<>(chosen);
+  }
+
+  /** Tokens that the fit rests on, sinks left out. */
+  public long tokens() {
+    return texts.stream().mapToLong(t -> t.length - settings.sink()).sum();
+  }
+
+  /** Runs the fit. */
+  public KvPredictor fit() {
+    int hidden = shape.hidden();
+    long perLayer = texts.stream().mapToLong(t -> t.length).sum();
+    progress.start("calibrate", perLayer * shape.layers());
+    for (int t = 0; t < texts.size(); t++) {
+      exact[t] = new float[texts.get(t).length * hidden];
+      base.embed(texts.get(t), 0, texts.get(t).length, exact[t]);
+      approximate[t] = exact[t];
+      features[t] = new float[texts.get(t).length * settings.sources().size() * hidden];
+    }
+    Map<Integer, LinearMap> linearised = new TreeMap<>();
+    for (int layer = 0; layer < settings.layers(); layer++) {
+      captureSource(layer);
+      if (settings.linearised().contains(layer)) {
+        linearised.put(layer, lineariseLayer(layer));
+      } else {
+        advance(layer);
+      }
+      progress.advance(perLayer);
+    }
+    captureSource(settings.layers());
+    List<LinearProjection> projections = projections(perLayer);
+    return new KvPredictor(
+        new Auxiliary.Prefix(settings.layers(), settings.sources(), linearised), projections);
+  }
+
+  private boolean isHeldOut(int text) {
+    return text % HOLD_OUT == HOLD_OUT - 1 && texts.size() >= 2 * HOLD_OUT;
+  }
+
+  /** Keeps the auxiliary's normalised stream where it enters a source layer. */
+  private void captureSource(int layer) {
+    int slot = settings.sources().indexOf(layer);
+    if (slot < 0) {
+      return;
+    }
+    int hidden = shape.hidden();
+    int width = settings.sources().size() * hidden;
+    float[] normed = new float[longest * hidden]; // (row, hidden)
+    for (int t = 0; t < texts.size(); t++) {
+      int rows = texts.get(t).length;
+      kernels.rmsNorm(rows, hidden, approximate[t], 0, null, shape.normEpsilon(), normed, 0);
+      for (int i = 0; i < rows; i++) {
+        System.arraycopy(
+            normed, i * hidden, features[t], i * width + slot * hidden, hidden);
+      }
+    }
+  }
+
+  /** Runs one layer as it is, on both streams. */
+  private void advance(int layer) {
+    for (int t = 0; t < texts.size(); t++) {
+      boolean same = exact[t] == approximate[t];
+      run(layer, exact[t], Map.of());
+      if (!same) {
+        run(layer, approximate[t], Map.of());
+      }
+    }
+  }
+
+  private void run(int layer, float[] stream, Map<Integer, LinearMap> linear) {
+    int rows = stream.length / shape.hidden();
+    boolean[] sinks = new boolean[rows];
+    Arrays.fill(sinks, 0, Math.min(rows, settings.sink()), true);
+    base.runLayers(
+        new LayerRun(
+            layer,
+            layer + 1,
+            rows,
+            PrefillEngine.range(0, rows),
+            rows,
+            cache,
+            linear,
+            sinks,
+            null,
+            cancellation),
+        stream,
+        scratch);
+  }
+
+  /**
+   * Fits {@code x_exact(after the layer) - x_attn ≈ W · rmsnorm(x_attn) + b}, with x_attn the
+   * auxiliary's stream after attention, then moves both streams on.
+   */
+  private LinearMap lineariseLayer(int layer) {
+    int hidden = shape.hidden();
+    int skip = settings.sink() * hidden;
+    float[] norm = base.weights().layers().get(layer).feedForwardNorm();
+    LinearMap nothing =
+        new LinearMap(Weight.of(new float[hidden * hidden], hidden, hidden), new float[hidden]);
+    NormalEquations train = new NormalEquations(hidden, hidden);
+    NormalEquations held = new NormalEquations(hidden, hidden);
+    float[] normed = new float[longest * hidden]; // (row, hidden)
+    float[] target = new float[longest * hidden]; // (row, hidden)
+    for (int t = 0; t < texts.size(); t++) {
+      int rows = texts.get(t).length;
+      if (approximate[t] == exact[t]) {
+        approximate[t] = exact[t].clone();
+      }
+      // with a map that is nothing, what is left of the layer is its attention
+      run(layer, approximate[t], Map.of(layer, nothing));
+      run(layer, exact[t], Map.of());
+      kernels.rmsNorm(rows, hidden, approximate[t], 0, norm, shape.normEpsilon(), normed, 0);
+      for (int i = skip; i < rows * hidden; i++) {
+        target[i] = exact[t][i] - approximate[t][i];
+      }
+      (isHeldOut(t) ? held : train)
+          .add(kernels, rows - settings.sink(), normed, skip, target, skip);
+    }
+    double lambda = chooseLambda(train, train, held, "linearised." + layer);
+    if (held.rows > 0) {
+      train.merge(held);
+    }
+    LinearMap map = new RidgeSolver(train, lambda).solve(train).toMap();
+    for (int t = 0; t < texts.size(); t++) {
+      int rows = texts.get(t).length;
+      kernels.rmsNorm(rows, hidden, approximate[t], 0, norm, shape.normEpsilon(), normed, 0);
+      kernels.gemm(
+          rows - settings.sink(),
+          normed,
+          skip,
+          hidden,
+          map.weight(),
+          map.bias(),
+          approximate[t],
+          skip,
+          hidden,
+          true);
+    }
+    return map;
+  }
+
+  private List<LinearProjection> projections(long perLayer) {
+    int kv = shape.kvLength();
+    int hidden = shape.hidden();
+    int width = settings.sources().size() * hidden;
+    int skip = settings.sink() * width;
+    NormalEquations train = new NormalEquations(width, 1);
+    NormalEquations held = new NormalEquations(width, 1);
+    for (int t = 0; t < texts.size(); t++) {
+      cancellation.check();
+      (isHeldOut(t) ? held : train)
+          .addInputs(kernels, texts.get(t).length - settings.sink(), features[t], skip);
+    }
+    List<NormalEquations> trained = new ArrayList<>();
+    List<NormalEquations> heldOut = new ArrayList<>();
+    float[] targets = new float[longest * 2 * kv]; // (row, keys then values)
+    float[] normed = new float[longest * hidden]; // (row, hidden)
+    for (int layer = settings.layers(); layer < shape.layers(); layer++) {
+      NormalEquations a = train.sharingInputs(2 * kv);
+      NormalEquations b = held.sharingInputs(2 * kv);
+      LayerWeights w = base.weights().layers().get(layer);
+      for (int t = 0; t < texts.size(); t++) {
+        cancellation.check();
+        int rows = texts.get(t).length;
+        kernels.rmsNorm(
+            rows, hidden, exact[t], 0, w.attentionNorm(), shape.normEpsilon(), normed, 0);
+        kernels.gemm(rows, normed, 0, hidden, w.key(), w.keyBias(), targets, 0, 2 * kv, false);
+        kernels.gemm(rows, normed, 0, hidden, w.value(), w.valueBias(), targets, kv, 2 * kv, false);
+        (isHeldOut(t) ? b : a)
+            .addTargets(
+                kernels,
+                rows - settings.sink(),
+                features[t],
+                skip,
+                targets,
+                settings.sink() * 2 * kv);
+        if (layer + 1 < shape.layers()) {
+          run(layer, exact[t], Map.of());
+        }
+      }
+      trained.add(a);
+      heldOut.add(b);
+      progress.advance(perLayer);
+    }
+    // one λ for all projections, chosen on the layer in the middle
+    int middle = trained.size() / 2;
+    double lambda = chooseLambda(train, trained.get(middle), heldOut.get(middle), "projections");
+    boolean merge = held.rows > 0;
+    if (merge) {
+      train.mergeInputs(held);
+    }
+    RidgeSolver solver = new RidgeSolver(train, lambda);
+    List<LinearProjection> out = new ArrayList<>();
+    for (int i = 0; i < trained.size(); i++) {
+      NormalEquations e = trained.get(i);
+      if (merge) {
+        e.mergeTargets(heldOut.get(i));
+        e.rows = train.rows;
+      }
+      RidgeSolver.Solution s = solver.solve(e);
+      out.add(
+          new LinearProjection(
+              settings.layers() + i,
+              s.outputs(0, kv).toMap(),
+              s.outputs(kv, 2 * kv).toMap()));
+    }
+    return out;
+  }
+
+  private double chooseLambda(
+      NormalEquations inputs, NormalEquations train, NormalEquations held, String what) {
+    double best = settings.lambdas().getFirst();
+    if (held.rows > 0 && settings.lambdas().size() > 1) {
+      double least = Double.POSITIVE_INFINITY;
+      for (double lambda : settings.lambdas()) {
+        double left = RidgeSolver.unexplained(new RidgeSolver(inputs, lambda).solve(train), held);
+        if (left < least) {
+          least = left;
+          best = lambda;
+        }
+      }
+    }
+    chosen.put(what, best);
+    return best;
+  }
+}

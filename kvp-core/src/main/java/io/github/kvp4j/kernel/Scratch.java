@@ -1,0 +1,75 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.kernel;
+
+import java.util.concurrent.ArrayBlockingQueue;
+
+/**
+ * The working memory of one task, about 400 KiB. Tasks take one from a {@link Pool} and put it
+ * back, so that as many are kept as threads work at once, whatever threads those are.
+ */
+final class Scratch {
+  /** Columns of the source that a panel of weights spans at most. */
+  static final int DEPTH = 768;
+
+  /** Weights, {@code [depth][panel width]}. */
+  final float[] panel = new float[(DEPTH + 32) * Simd.TILE_COLUMNS];
+
+  /** Rows of weights before they are transposed, {@code [lanes][DEPTH]}. */
+  final float[] rows = new float[16 * (DEPTH + 32)];
+
+  /** One transposed block. */
+  final float[] block = new float[16 * 16];
+
+  /** A register tile that hangs over the edge of the result. */
+  final float[] edge = new float[Simd.TILE_ROWS * Simd.TILE_COLUMNS];
+
+  /** Words of two 16-bit numbers. */
+  final float[] words = new float[DEPTH / 2 + 16];
+
+  /** The bytes of a row of quantised weights. */
+  final byte[] bytes = new byte[DEPTH];
+
+  /** The scales of a row of quantised weights. */
+  final float[] scales = new float[DEPTH / 32];
+
+  private float[] free = new float[0];
+
+  /** An array of at least {@code length} floats with any content, kept for the next call. */
+  float[] floats(int length) {
+    if (free.length < length) {
+      free = new float[length];
+    }
+    return free;
+  }
+
+  /** Scratch memory at rest. */
+  static final class Pool {
+    private final ArrayBlockingQueue<Scratch> resting;
+
+    Pool(int most) {
+      resting = new ArrayBlockingQueue<>(most);
+    }
+
+    Scratch take() {
+      Scratch scratch = resting.poll();
+      return scratch == null ? new Scratch() : scratch;
+    }
+
+    /** Takes the scratch back; more than the pool holds are left to the garbage collector. */
+    void give(Scratch scratch) {
+      resting.offer(scratch);
+    }
+  }
+}

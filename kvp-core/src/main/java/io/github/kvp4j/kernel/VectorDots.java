@@ -1,0 +1,210 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.kernel;
+
+import static io.github.kvp4j.kernel.Simd.FLOATS;
+import static io.github.kvp4j.kernel.Simd.LANES;
+
+import io.github.kvp4j.model.Weight;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The matrix product for a few rows, where reading the weights takes the time: dot products, four
+ * rows of weights at a time, without transposing anything.
+ *
+ * @param m rows of x and y
+ * @param x {@code [m][w.columns()]}
+ * @param bias {@code [w.rows()]} or null
+ * @param y {@code [m][w.rows()]}
+ * @param accumulate whether to add to y
+ */
+record VectorDots(
+    int m,
+    float[] x,
+    int xOffset,
+    int xStride,
+    Weight w,
+    float @Nullable [] bias,
+    float[] y,
+    int yOffset,
+    int yStride,
+    boolean accumulate) {
+
+  /** Weights read at once. */
+  private static final int GROUP = 4;
+
+  /** A task reads at least this many weights. */
+  private static final int FEWEST_WEIGHTS = 1 << 16;
+
+  void run(Workers workers, Scratch.Pool pool) {
+    int n = w.rows();
+    long weights = (long) n * w.columns();
+    int tasks =
+        Math.clamp(weights / FEWEST_WEIGHTS, 1, workers.threads() == 1 ? 1 : 8 * workers.threads());
+    int rows = Simd.roundUp((n + tasks - 1) / tasks, GROUP);
+    workers.forEach(
+        (n + rows - 1) / rows,
+        task -> {
+          Scratch scratch = pool.take();
+          try {
+            outputs(task * rows, Math.min(n, (task + 1) * rows), scratch);
+          } finally {
+            pool.give(scratch);
+          }
+        });
+  }
+
+  private void outputs(int from, int to, Scratch scratch) {
+    int k = w.columns();
+    int step = Math.min(Scratch.DEPTH, Simd.roundUp(k, 32));
+    float[] source = scratch.floats(m * step);
+    float[] weights = scratch.rows;
+    float[] sums = scratch.block;
+    boolean paired = WeightDecoder.isPaired(w.type());
+    for (int block = 0; block < k; block += step) {
+      int depth = Math.min(step, k - block);
+      int padded = Simd.roundUp(depth, 2 * LANES);
+      for (int i = 0; i < m; i++) {
+        int at = xOffset + i * xStride + block;
+        WeightDecoder.split(x, at, depth, paired, source, i * step);
+      }
+      for (int n = from; n < to; n += GROUP) {
+        int there = Math.min(GROUP, to - n);
+        for (int r = 0; r < GROUP; r++) {
+          int row = n + Math.min(r, there - 1);
+          WeightDecoder.splitRow(w, row, block, depth, weights, r * step, scratch);
+        }
+        int i = 0;
+        for (; i + 4 <= m; i += 4) {
+          fourByFour(padded, weights, step, source, i * step, sums);
+          for (int j = 0; j < 4; j++) {
+            put(i + j, n, there, sums, j * GROUP, block == 0);
+          }
+        }
+        for (; i < m; i++) {
+          fourByOne(padded, weights, step, source, i * step, sums);
+          put(i, n, there, sums, 0, block == 0);
+        }
+      }
+    }
+  }
+
+  private void put(int row, int column, int columns, float[] sums, int from, boolean first) {
+    int at = yOffset + row * yStride + column;
+    for (int j = 0; j < columns; j++) {
+      float value = sums[from + j];
+      if (first && bias != null) {
+        value += bias[column + j];
+      }
+      y[at + j] = first && !accumulate ? value : y[at + j] + value;
+    }
+  }
+
+  /** Four rows of weights by one of the source. */
+  private static void fourByOne(
+      int depth, float[] w, int stride, float[] x, int xAt, float[] sums) {
+    FloatVector s0 = FloatVector.zero(FLOATS);
+    FloatVector s1 = FloatVector.zero(FLOATS);
+    FloatVector s2 = FloatVector.zero(FLOATS);
+    FloatVector s3 = FloatVector.zero(FLOATS);
+    FloatVector t0 = FloatVector.zero(FLOATS);
+    FloatVector t1 = FloatVector.zero(FLOATS);
+    FloatVector t2 = FloatVector.zero(FLOATS);
+    FloatVector t3 = FloatVector.zero(FLOATS);
+    for (int p = 0; p < depth; p += 2 * LANES) {
+      FloatVector a = FloatVector.fromArray(FLOATS, x, xAt + p);
+      FloatVector b = FloatVector.fromArray(FLOATS, x, xAt + p + LANES);
+      s0 = a.fma(FloatVector.fromArray(FLOATS, w, p), s0);
+      t0 = b.fma(FloatVector.fromArray(FLOATS, w, p + LANES), t0);
+      s1 = a.fma(FloatVector.fromArray(FLOATS, w, stride + p), s1);
+      t1 = b.fma(FloatVector.fromArray(FLOATS, w, stride + p + LANES), t1);
+      s2 = a.fma(FloatVector.fromArray(FLOATS, w, 2 * stride + p), s2);
+      t2 = b.fma(FloatVector.fromArray(FLOATS, w, 2 * stride + p + LANES), t2);
+      s3 = a.fma(FloatVector.fromArray(FLOATS, w, 3 * stride + p), s3);
+      t3 = b.fma(FloatVector.fromArray(FLOATS, w, 3 * stride + p + LANES), t3);
+    }
+    sums[0] = s0.add(t0).reduceLanes(VectorOperators.ADD);
+    sums[1] = s1.add(t1).reduceLanes(VectorOperators.ADD);
+    sums[2] = s2.add(t2).reduceLanes(VectorOperators.ADD);
+    sums[3] = s3.add(t3).reduceLanes(VectorOperators.ADD);
+  }
+
+  /** Four rows of weights by four of the source, {@code sums[source row][weight row]}. */
+  private static void fourByFour(
+      int depth, float[] w, int stride, float[] x, int xAt, float[] sums) {
+    FloatVector s00 = FloatVector.zero(FLOATS);
+    FloatVector s01 = FloatVector.zero(FLOATS);
+    FloatVector s02 = FloatVector.zero(FLOATS);
+    FloatVector s03 = FloatVector.zero(FLOATS);
+    FloatVector s10 = FloatVector.zero(FLOATS);
+    FloatVector s11 = FloatVector.zero(FLOATS);
+    FloatVector s12 = FloatVector.zero(FLOATS);
+    FloatVector s13 = FloatVector.zero(FLOATS);
+    FloatVector s20 = FloatVector.zero(FLOATS);
+    FloatVector s21 = FloatVector.zero(FLOATS);
+    FloatVector s22 = FloatVector.zero(FLOATS);
+    FloatVector s23 = FloatVector.zero(FLOATS);
+    FloatVector s30 = FloatVector.zero(FLOATS);
+    FloatVector s31 = FloatVector.zero(FLOATS);
+    FloatVector s32 = FloatVector.zero(FLOATS);
+    FloatVector s33 = FloatVector.zero(FLOATS);
+    int x1 = xAt + stride;
+    int x2 = xAt + 2 * stride;
+    int x3 = xAt + 3 * stride;
+    for (int p = 0; p < depth; p += LANES) {
+      FloatVector w0 = FloatVector.fromArray(FLOATS, w, p);
+      FloatVector w1 = FloatVector.fromArray(FLOATS, w, stride + p);
+      FloatVector w2 = FloatVector.fromArray(FLOATS, w, 2 * stride + p);
+      FloatVector w3 = FloatVector.fromArray(FLOATS, w, 3 * stride + p);
+      FloatVector v0 = FloatVector.fromArray(FLOATS, x, xAt + p);
+      s00 = v0.fma(w0, s00);
+      s01 = v0.fma(w1, s01);
+      s02 = v0.fma(w2, s02);
+      s03 = v0.fma(w3, s03);
+      FloatVector v1 = FloatVector.fromArray(FLOATS, x, x1 + p);
+      s10 = v1.fma(w0, s10);
+      s11 = v1.fma(w1, s11);
+      s12 = v1.fma(w2, s12);
+      s13 = v1.fma(w3, s13);
+      FloatVector v2 = FloatVector.fromArray(FLOATS, x, x2 + p);
+      s20 = v2.fma(w0, s20);
+      s21 = v2.fma(w1, s21);
+      s22 = v2.fma(w2, s22);
+      s23 = v2.fma(w3, s23);
+      FloatVector v3 = FloatVector.fromArray(FLOATS, x, x3 + p);
+      s30 = v3.fma(w0, s30);
+      s31 = v3.fma(w1, s31);
+      s32 = v3.fma(w2, s32);
+      s33 = v3.fma(w3, s33);
+    }
+    sums[0] = s00.reduceLanes(VectorOperators.ADD);
+    sums[1] = s01.reduceLanes(VectorOperators.ADD);
+    sums[2] = s02.reduceLanes(VectorOperators.ADD);
+    sums[3] = s03.reduceLanes(VectorOperators.ADD);
+    sums[4] = s10.reduceLanes(VectorOperators.ADD);
+    sums[5] = s11.reduceLanes(VectorOperators.ADD);
+    sums[6] = s12.reduceLanes(VectorOperators.ADD);
+    sums[7] = s13.reduceLanes(VectorOperators.ADD);
+    sums[8] = s20.reduceLanes(VectorOperators.ADD);
+    sums[9] = s21.reduceLanes(VectorOperators.ADD);
+    sums[10] = s22.reduceLanes(VectorOperators.ADD);
+    sums[11] = s23.reduceLanes(VectorOperators.ADD);
+    sums[12] = s30.reduceLanes(VectorOperators.ADD);
+    sums[13] = s31.reduceLanes(VectorOperators.ADD);
+    sums[14] = s32.reduceLanes(VectorOperators.ADD);
+    sums[15] = s33.reduceLanes(VectorOperators.ADD);
+  }
+}
