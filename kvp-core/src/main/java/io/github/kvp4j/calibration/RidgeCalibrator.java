@@ -58,6 +58,7 @@ public final class RidgeCalibrator {
   private final KvCache cache; // of one text and layer at a time
   private final PrefillScratch scratch;
   private final Map<String, Double> chosen = new TreeMap<>();
+  private boolean streamsDiffer; // set by the first linearised layer
 
   /**
    * Prepares a fit.
@@ -151,9 +152,8 @@ public final class RidgeCalibrator {
   /** Runs one layer as it is, on both streams. */
   private void advance(int layer) {
     for (int t = 0; t < texts.size(); t++) {
-      boolean same = exact[t] == approximate[t];
       run(layer, exact[t], Map.of());
-      if (!same) {
+      if (streamsDiffer) {
         run(layer, approximate[t], Map.of());
       }
     }
@@ -195,7 +195,7 @@ public final class RidgeCalibrator {
     float[] target = new float[longest * hidden]; // (row, hidden)
     for (int t = 0; t < texts.size(); t++) {
       int rows = texts.get(t).length;
-      if (approximate[t] == exact[t]) {
+      if (!streamsDiffer) {
         approximate[t] = exact[t].clone();
       }
       // with a map that is nothing, what is left of the layer is its attention
@@ -208,6 +208,7 @@ public final class RidgeCalibrator {
       (isHeldOut(t) ? held : train)
           .add(kernels, rows - settings.sink(), normed, skip, target, skip);
     }
+    streamsDiffer = true;
     double lambda = chooseLambda(train, train, held, "linearised." + layer);
     if (held.rows > 0) {
       train.merge(held);

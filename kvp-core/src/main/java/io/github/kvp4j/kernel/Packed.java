@@ -73,7 +73,7 @@ final class Packed {
     int kvLength = from.kvHeads() * headSize;
     int first = panel * TILE_COLUMNS;
     int last = Math.min(count, first + TILE_COLUMNS);
-    int stride = Simd.roundUp(headSize, LANES);
+    int stride = Simd.roundUp(headSize, 2 * LANES);
     float[] rows = scratch.rows;
     for (int group = 0; group < TILE_COLUMNS; group += LANES) {
       Arrays.fill(rows, 0, LANES * stride, 0);
@@ -81,8 +81,7 @@ final class Packed {
         int at = (first + group + r) * kvLength + head * headSize;
         System.arraycopy(from.k(), at, rows, r * stride, headSize);
       }
-      PanelUnpacker.floats(
-          rows, 0, stride, headSize, scratch.panel, group, TILE_COLUMNS, scratch.block);
+      PanelUnpacker.transpose(rows, stride, false, scratch.panel, group, TILE_COLUMNS);
     }
     System.arraycopy(scratch.panel, 0, keys, keysAt(head, first), headSize * TILE_COLUMNS);
     for (int column = 0; column < headSize; column += TILE_COLUMNS) {

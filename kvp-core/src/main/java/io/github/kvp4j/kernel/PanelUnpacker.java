@@ -13,17 +13,15 @@
  */
 package io.github.kvp4j.kernel;
 
-import static io.github.kvp4j.kernel.Simd.FLOATS;
 import static io.github.kvp4j.kernel.Simd.LANES;
 
 import io.github.kvp4j.model.Weight;
-import io.github.kvp4j.model.WeightType;
 import java.util.Arrays;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
 
 /** Turns rows of a weight, stored in any type, into a dense panel {@code [depth][width]}. */
 final class PanelUnpacker {
+  private static final int NEARBY = 64;
+
   private PanelUnpacker() {}
 
   /**
@@ -37,90 +35,64 @@ final class PanelUnpacker {
    */
   static void unpack(
       Weight w, int row, int rows, int column, int depth, int width, Scratch scratch) {
-    boolean paired = WeightDecoder.isPaired(w.type());
+    boolean split = WeightDecoder.isSplit(w.type());
+    int stride = Simd.roundUp(depth, 2 * LANES);
     for (int from = 0; from < width; from += LANES) {
       int there = Math.clamp(rows - from, 0, LANES);
-      if (paired) {
-        words(w, row + from, there, column, depth, width, from, scratch);
-      } else {
-        int stride = Simd.roundUp(depth, LANES);
-        for (int r = 0; r < there; r++) {
-          WeightDecoder.row(w, row + from + r, column, depth, scratch.rows, r * stride, scratch);
-        }
-        Arrays.fill(scratch.rows, there * stride, LANES * stride, 0);
-        floats(scratch.rows, 0, stride, depth, scratch.panel, from, width, scratch.block);
+      for (int r = 0; r < there; r++) {
+        WeightDecoder.row(w, row + from + r, column, depth, scratch.rows, r * stride, scratch);
       }
+      Arrays.fill(scratch.rows, there * stride, LANES * stride, 0);
+      transpose(scratch.rows, stride, split, scratch.panel, from, width);
     }
   }
 
   /**
-   * Writes {@code [LANES][depth]} transposed: row r of {@code in} to column {@code at + r} of the
-   * panel. Reads up to a multiple of the vector in each row and writes as many rows of the panel.
+   * Writes {@code LANES} rows of {@code depth} numbers transposed: row r to column {@code at + r}
+   * of the panel.
+   *
+   * @param rows dense, used up
+   * @param depth a multiple of two vectors
+   * @param split whether the rows are in the order of {@link WeightDecoder#isSplit}
    */
-  static void floats(
-      float[] in,
-      int from,
-      int stride,
-      int depth,
-      float[] panel,
-      int at,
-      int width,
-      float[] block) {
-    if (Transpose16.isThere()) {
-      for (int p = 0; p < depth; p += 16) {
-        Transpose16.transpose(in, from + p, stride, block);
-        for (int i = 0; i < 16; i++) {
-          FloatVector.fromArray(FLOATS, block, i * 16).intoArray(panel, at + (p + i) * width);
+  static void transpose(float[] rows, int depth, boolean split, float[] panel, int at, int width) {
+    if (!Transpose16.isThere()) {
+      oneByOne(rows, depth, split, panel, at, width);
+      return;
+    }
+    for (int r = 0; r < 16; r += 4) {
+      Transpose16.near(rows, r * depth, depth, depth);
+    }
+    // a few columns at a time, so that the rows of the panel stay in the cache until they are full
+    for (int p = 0; p < depth; p += NEARBY) {
+      int columns = Math.min(NEARBY, depth - p);
+      int to = at + p * width;
+      for (int r = 0; r < 4; r++) {
+        int from = r * depth + p;
+        if (split) {
+          int even = to + 2 * r * width;
+          Transpose16.far(rows, from, depth, columns, 32, panel, even, width, 2);
+          Transpose16.far(rows, from + 16, depth, columns - 16, 32, panel, even + width, width, 2);
+        } else {
+          Transpose16.far(rows, from, depth, columns, 16, panel, to + r * width, width, 1);
         }
       }
-      return;
-    }
-    for (int p = 0; p < depth; p++) {
-      for (int r = 0; r < LANES; r++) {
-        panel[at + p * width + r] = in[from + r * stride + p];
-      }
     }
   }
 
-  private static void words(
-      Weight w, int row, int rows, int column, int depth, int width, int at, Scratch scratch) {
-    float[] in = scratch.rows;
-    int stride = Simd.roundUp((depth + 1) / 2, LANES);
-    for (int r = 0; r < rows; r++) {
-      int there = WeightDecoder.words(w, row + r, column, depth, in, r * stride);
-      Arrays.fill(in, r * stride + there, (r + 1) * stride, 0);
-    }
-    Arrays.fill(in, rows * stride, LANES * stride, 0);
-    boolean half = w.type() == WeightType.F16;
-    for (int p = 0; p < stride; p += LANES) {
-      transposeWords(in, p, stride, scratch.block);
-      int to = at + 2 * p * width;
-      if (half) {
-        spread(scratch.block, scratch.panel, to, width, true);
-      } else {
-        spread(scratch.block, scratch.panel, to, width, false);
+  private static void oneByOne(
+      float[] rows, int depth, boolean split, float[] panel, int at, int width) {
+    int skip = split ? 2 : 1;
+    for (int block = 0; block < depth; block += skip * LANES) {
+      for (int half = 0; half < skip; half++) {
+        for (int p = 0; p < LANES; p++) {
+          int from = block + half * LANES + p;
+          int to = at + (block + half + skip * p) * width;
+          for (int r = 0; r < LANES; r++) {
+            panel[to + r] = rows[r * depth + from];
+          }
+        }
       }
-    }
-  }
-
-  private static void transposeWords(float[] in, int at, int stride, float[] block) {
-    if (Transpose16.isThere()) {
-      Transpose16.transpose(in, at, stride, block);
-      return;
-    }
-    for (int i = 0; i < LANES; i++) {
-      for (int r = 0; r < LANES; r++) {
-        block[i * LANES + r] = in[at + r * stride + i];
-      }
-    }
-  }
-
-  /** Takes a transposed block of words apart: word i to rows 2i and 2i + 1 of the panel. */
-  private static void spread(float[] block, float[] panel, int at, int width, boolean half) {
-    for (int i = 0; i < LANES; i++) {
-      IntVector words = FloatVector.fromArray(FLOATS, block, i * LANES).reinterpretAsInts();
-      WeightDecoder.even(words, half).intoArray(panel, at + 2 * i * width);
-      WeightDecoder.odd(words, half).intoArray(panel, at + (2 * i + 1) * width);
     }
   }
 }

@@ -20,11 +20,14 @@ import static io.github.kvp4j.kernel.Simd.LANES;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 
-/** Transposes 16 x 16 floats in 512-bit registers, by four rounds of exchanges between two rows. */
+/**
+ * Transposes 16 rows in 512-bit registers, by four rounds of exchanges between two rows, at the
+ * distances 1, 2, 4 and 8. {@link #near} does the first two on four rows that lie together, the
+ * others the last two on four rows that lie four apart, so that registers suffice. The bits are
+ * moved as they are, whatever they mean.
+ */
 final class Transpose16 {
-  /** The first (low) and second (high) row of an exchange at distance 1, 2, 4, 8. */
   private static final int[] LOW1 = low(1);
-
   private static final int[] LOW2 = low(2);
   private static final int[] LOW4 = low(4);
   private static final int[] LOW8 = low(8);
@@ -41,124 +44,75 @@ final class Transpose16 {
   }
 
   /**
-   * {@code out[j][i] = in[i][j]}; the bits are moved as they are, whatever they mean.
+   * The first half, for four rows in place.
    *
-   * @param stride from row to row of {@code in}
-   * @param out dense, {@code [16][16]}
+   * @param depth numbers in a row, a multiple of 16
    */
-  static void transpose(float[] in, int at, int stride, float[] out) {
+  static void near(float[] rows, int at, int stride, int depth) {
     IntVector low1 = IntVector.fromArray(INTS, LOW1, 0);
     IntVector low2 = IntVector.fromArray(INTS, LOW2, 0);
-    IntVector low4 = IntVector.fromArray(INTS, LOW4, 0);
-    IntVector low8 = IntVector.fromArray(INTS, LOW8, 0);
     IntVector high1 = IntVector.fromArray(INTS, HIGH1, 0);
     IntVector high2 = IntVector.fromArray(INTS, HIGH2, 0);
+    int at1 = at + stride;
+    int at2 = at + 2 * stride;
+    int at3 = at + 3 * stride;
+    for (int p = 0; p < depth; p += 16) {
+      IntVector r0 = FloatVector.fromArray(FLOATS, rows, at + p).reinterpretAsInts();
+      IntVector r1 = FloatVector.fromArray(FLOATS, rows, at1 + p).reinterpretAsInts();
+      IntVector r2 = FloatVector.fromArray(FLOATS, rows, at2 + p).reinterpretAsInts();
+      IntVector r3 = FloatVector.fromArray(FLOATS, rows, at3 + p).reinterpretAsInts();
+      IntVector s0 = low1.selectFrom(r0, r1);
+      IntVector s1 = high1.selectFrom(r0, r1);
+      IntVector s2 = low1.selectFrom(r2, r3);
+      IntVector s3 = high1.selectFrom(r2, r3);
+      low2.selectFrom(s0, s2).reinterpretAsFloats().intoArray(rows, at + p);
+      low2.selectFrom(s1, s3).reinterpretAsFloats().intoArray(rows, at1 + p);
+      high2.selectFrom(s0, s2).reinterpretAsFloats().intoArray(rows, at2 + p);
+      high2.selectFrom(s1, s3).reinterpretAsFloats().intoArray(rows, at3 + p);
+    }
+  }
+
+  /**
+   * The second half, for the rows 0, 4, 8 and 12 from {@code inAt} on, 16 columns in every {@code
+   * step}: column {@code p} of them, for one p in four, goes to row {@code p} of {@code panel}.
+   *
+   * @param depth columns, a multiple of {@code step}
+   * @param width from row to row of the panel, 16 floats of which are written
+   * @param skip how many times the width lie between the rows of neighbouring columns
+   */
+  static void far(
+      float[] in,
+      int inAt,
+      int inStride,
+      int depth,
+      int step,
+      float[] panel,
+      int panelAt,
+      int width,
+      int skip) {
+    IntVector low4 = IntVector.fromArray(INTS, LOW4, 0);
+    IntVector low8 = IntVector.fromArray(INTS, LOW8, 0);
     IntVector high4 = IntVector.fromArray(INTS, HIGH4, 0);
     IntVector high8 = IntVector.fromArray(INTS, HIGH8, 0);
-    IntVector r0 = load(in, at);
-    IntVector r1 = load(in, at + stride);
-    IntVector r2 = load(in, at + 2 * stride);
-    IntVector r3 = load(in, at + 3 * stride);
-    IntVector r4 = load(in, at + 4 * stride);
-    IntVector r5 = load(in, at + 5 * stride);
-    IntVector r6 = load(in, at + 6 * stride);
-    IntVector r7 = load(in, at + 7 * stride);
-    IntVector r8 = load(in, at + 8 * stride);
-    IntVector r9 = load(in, at + 9 * stride);
-    IntVector r10 = load(in, at + 10 * stride);
-    IntVector r11 = load(in, at + 11 * stride);
-    IntVector r12 = load(in, at + 12 * stride);
-    IntVector r13 = load(in, at + 13 * stride);
-    IntVector r14 = load(in, at + 14 * stride);
-    IntVector r15 = load(in, at + 15 * stride);
-    IntVector s0 = low1.selectFrom(r0, r1);
-    IntVector s1 = high1.selectFrom(r0, r1);
-    IntVector s2 = low1.selectFrom(r2, r3);
-    IntVector s3 = high1.selectFrom(r2, r3);
-    IntVector s4 = low1.selectFrom(r4, r5);
-    IntVector s5 = high1.selectFrom(r4, r5);
-    IntVector s6 = low1.selectFrom(r6, r7);
-    IntVector s7 = high1.selectFrom(r6, r7);
-    IntVector s8 = low1.selectFrom(r8, r9);
-    IntVector s9 = high1.selectFrom(r8, r9);
-    IntVector s10 = low1.selectFrom(r10, r11);
-    IntVector s11 = high1.selectFrom(r10, r11);
-    IntVector s12 = low1.selectFrom(r12, r13);
-    IntVector s13 = high1.selectFrom(r12, r13);
-    IntVector s14 = low1.selectFrom(r14, r15);
-    IntVector s15 = high1.selectFrom(r14, r15);
-    IntVector t0 = low2.selectFrom(s0, s2);
-    IntVector t2 = high2.selectFrom(s0, s2);
-    IntVector t1 = low2.selectFrom(s1, s3);
-    IntVector t3 = high2.selectFrom(s1, s3);
-    IntVector t4 = low2.selectFrom(s4, s6);
-    IntVector t6 = high2.selectFrom(s4, s6);
-    IntVector t5 = low2.selectFrom(s5, s7);
-    IntVector t7 = high2.selectFrom(s5, s7);
-    IntVector t8 = low2.selectFrom(s8, s10);
-    IntVector t10 = high2.selectFrom(s8, s10);
-    IntVector t9 = low2.selectFrom(s9, s11);
-    IntVector t11 = high2.selectFrom(s9, s11);
-    IntVector t12 = low2.selectFrom(s12, s14);
-    IntVector t14 = high2.selectFrom(s12, s14);
-    IntVector t13 = low2.selectFrom(s13, s15);
-    IntVector t15 = high2.selectFrom(s13, s15);
-    IntVector u0 = low4.selectFrom(t0, t4);
-    IntVector u4 = high4.selectFrom(t0, t4);
-    IntVector u1 = low4.selectFrom(t1, t5);
-    IntVector u5 = high4.selectFrom(t1, t5);
-    IntVector u2 = low4.selectFrom(t2, t6);
-    IntVector u6 = high4.selectFrom(t2, t6);
-    IntVector u3 = low4.selectFrom(t3, t7);
-    IntVector u7 = high4.selectFrom(t3, t7);
-    IntVector u8 = low4.selectFrom(t8, t12);
-    IntVector u12 = high4.selectFrom(t8, t12);
-    IntVector u9 = low4.selectFrom(t9, t13);
-    IntVector u13 = high4.selectFrom(t9, t13);
-    IntVector u10 = low4.selectFrom(t10, t14);
-    IntVector u14 = high4.selectFrom(t10, t14);
-    IntVector u11 = low4.selectFrom(t11, t15);
-    IntVector u15 = high4.selectFrom(t11, t15);
-    IntVector v0 = low8.selectFrom(u0, u8);
-    IntVector v8 = high8.selectFrom(u0, u8);
-    IntVector v1 = low8.selectFrom(u1, u9);
-    IntVector v9 = high8.selectFrom(u1, u9);
-    IntVector v2 = low8.selectFrom(u2, u10);
-    IntVector v10 = high8.selectFrom(u2, u10);
-    IntVector v3 = low8.selectFrom(u3, u11);
-    IntVector v11 = high8.selectFrom(u3, u11);
-    IntVector v4 = low8.selectFrom(u4, u12);
-    IntVector v12 = high8.selectFrom(u4, u12);
-    IntVector v5 = low8.selectFrom(u5, u13);
-    IntVector v13 = high8.selectFrom(u5, u13);
-    IntVector v6 = low8.selectFrom(u6, u14);
-    IntVector v14 = high8.selectFrom(u6, u14);
-    IntVector v7 = low8.selectFrom(u7, u15);
-    IntVector v15 = high8.selectFrom(u7, u15);
-    store(v0, out, 0);
-    store(v1, out, 16);
-    store(v2, out, 32);
-    store(v3, out, 48);
-    store(v4, out, 64);
-    store(v5, out, 80);
-    store(v6, out, 96);
-    store(v7, out, 112);
-    store(v8, out, 128);
-    store(v9, out, 144);
-    store(v10, out, 160);
-    store(v11, out, 176);
-    store(v12, out, 192);
-    store(v13, out, 208);
-    store(v14, out, 224);
-    store(v15, out, 240);
-  }
-
-  private static IntVector load(float[] in, int at) {
-    return FloatVector.fromArray(FLOATS, in, at).reinterpretAsInts();
-  }
-
-  private static void store(IntVector v, float[] out, int at) {
-    v.reinterpretAsFloats().intoArray(out, at);
+    int in4 = inAt + 4 * inStride;
+    int in8 = inAt + 8 * inStride;
+    int in12 = inAt + 12 * inStride;
+    int rowStep = 4 * skip * width;
+    for (int p = 0; p < depth; p += step) {
+      IntVector r0 = FloatVector.fromArray(FLOATS, in, inAt + p).reinterpretAsInts();
+      IntVector r4 = FloatVector.fromArray(FLOATS, in, in4 + p).reinterpretAsInts();
+      IntVector r8 = FloatVector.fromArray(FLOATS, in, in8 + p).reinterpretAsInts();
+      IntVector r12 = FloatVector.fromArray(FLOATS, in, in12 + p).reinterpretAsInts();
+      IntVector s0 = low4.selectFrom(r0, r4);
+      IntVector s4 = high4.selectFrom(r0, r4);
+      IntVector s8 = low4.selectFrom(r8, r12);
+      IntVector s12 = high4.selectFrom(r8, r12);
+      int to = panelAt + p * width;
+      low8.selectFrom(s0, s8).reinterpretAsFloats().intoArray(panel, to);
+      low8.selectFrom(s4, s12).reinterpretAsFloats().intoArray(panel, to + rowStep);
+      high8.selectFrom(s0, s8).reinterpretAsFloats().intoArray(panel, to + 2 * rowStep);
+      high8.selectFrom(s4, s12).reinterpretAsFloats().intoArray(panel, to + 3 * rowStep);
+    }
   }
 
   private static int[] low(int distance) {

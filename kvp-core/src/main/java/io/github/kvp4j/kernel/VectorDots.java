@@ -18,7 +18,6 @@ import static io.github.kvp4j.kernel.Simd.LANES;
 
 import io.github.kvp4j.model.Weight;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -73,19 +72,19 @@ record VectorDots(
     float[] source = scratch.floats(m * step);
     float[] weights = scratch.rows;
     float[] sums = scratch.block;
-    boolean paired = WeightDecoder.isPaired(w.type());
+    boolean split = WeightDecoder.isSplit(w.type());
     for (int block = 0; block < k; block += step) {
       int depth = Math.min(step, k - block);
       int padded = Simd.roundUp(depth, 2 * LANES);
       for (int i = 0; i < m; i++) {
         int at = xOffset + i * xStride + block;
-        WeightDecoder.split(x, at, depth, paired, source, i * step);
+        WeightDecoder.split(x, at, depth, split, source, i * step);
       }
       for (int n = from; n < to; n += GROUP) {
         int there = Math.min(GROUP, to - n);
         for (int r = 0; r < GROUP; r++) {
           int row = n + Math.min(r, there - 1);
-          WeightDecoder.splitRow(w, row, block, depth, weights, r * step, scratch);
+          WeightDecoder.row(w, row, block, depth, weights, r * step, scratch);
         }
         int i = 0;
         for (; i + 4 <= m; i += 4) {
@@ -136,10 +135,10 @@ record VectorDots(
       s3 = a.fma(FloatVector.fromArray(FLOATS, w, 3 * stride + p), s3);
       t3 = b.fma(FloatVector.fromArray(FLOATS, w, 3 * stride + p + LANES), t3);
     }
-    sums[0] = s0.add(t0).reduceLanes(VectorOperators.ADD);
-    sums[1] = s1.add(t1).reduceLanes(VectorOperators.ADD);
-    sums[2] = s2.add(t2).reduceLanes(VectorOperators.ADD);
-    sums[3] = s3.add(t3).reduceLanes(VectorOperators.ADD);
+    sums[0] = VectorMath.sum(s0.add(t0));
+    sums[1] = VectorMath.sum(s1.add(t1));
+    sums[2] = VectorMath.sum(s2.add(t2));
+    sums[3] = VectorMath.sum(s3.add(t3));
   }
 
   /** Four rows of weights by four of the source, {@code sums[source row][weight row]}. */
@@ -190,21 +189,21 @@ record VectorDots(
       s32 = v3.fma(w2, s32);
       s33 = v3.fma(w3, s33);
     }
-    sums[0] = s00.reduceLanes(VectorOperators.ADD);
-    sums[1] = s01.reduceLanes(VectorOperators.ADD);
-    sums[2] = s02.reduceLanes(VectorOperators.ADD);
-    sums[3] = s03.reduceLanes(VectorOperators.ADD);
-    sums[4] = s10.reduceLanes(VectorOperators.ADD);
-    sums[5] = s11.reduceLanes(VectorOperators.ADD);
-    sums[6] = s12.reduceLanes(VectorOperators.ADD);
-    sums[7] = s13.reduceLanes(VectorOperators.ADD);
-    sums[8] = s20.reduceLanes(VectorOperators.ADD);
-    sums[9] = s21.reduceLanes(VectorOperators.ADD);
-    sums[10] = s22.reduceLanes(VectorOperators.ADD);
-    sums[11] = s23.reduceLanes(VectorOperators.ADD);
-    sums[12] = s30.reduceLanes(VectorOperators.ADD);
-    sums[13] = s31.reduceLanes(VectorOperators.ADD);
-    sums[14] = s32.reduceLanes(VectorOperators.ADD);
-    sums[15] = s33.reduceLanes(VectorOperators.ADD);
+    sums[0] = VectorMath.sum(s00);
+    sums[1] = VectorMath.sum(s01);
+    sums[2] = VectorMath.sum(s02);
+    sums[3] = VectorMath.sum(s03);
+    sums[4] = VectorMath.sum(s10);
+    sums[5] = VectorMath.sum(s11);
+    sums[6] = VectorMath.sum(s12);
+    sums[7] = VectorMath.sum(s13);
+    sums[8] = VectorMath.sum(s20);
+    sums[9] = VectorMath.sum(s21);
+    sums[10] = VectorMath.sum(s22);
+    sums[11] = VectorMath.sum(s23);
+    sums[12] = VectorMath.sum(s30);
+    sums[13] = VectorMath.sum(s31);
+    sums[14] = VectorMath.sum(s32);
+    sums[15] = VectorMath.sum(s33);
   }
 }

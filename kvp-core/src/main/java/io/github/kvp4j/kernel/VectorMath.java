@@ -20,6 +20,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
 
 /** Functions on vectors and rows of floats. */
 final class VectorMath {
@@ -36,7 +37,33 @@ final class VectorMath {
   private static final float C5 = 0.0013400427997112274f;
   private static final float C6 = 0.00015461444854736328f;
 
+  private static final VectorShuffle<Float> BY_8 = turn(8);
+  private static final VectorShuffle<Float> BY_4 = turn(4);
+  private static final VectorShuffle<Float> BY_2 = turn(2);
+  private static final VectorShuffle<Float> BY_1 = turn(1);
+
   private VectorMath() {}
+
+  /**
+   * The sum of the lanes, always in the same order: the API leaves the order of its own reduction
+   * to the compiler, so that the last bit of a result changes when a method is compiled.
+   */
+  static float sum(FloatVector v) {
+    FloatVector s = v;
+    if (LANES > 8) {
+      s = s.add(s.rearrange(BY_8));
+    }
+    if (LANES > 4) {
+      s = s.add(s.rearrange(BY_4));
+    }
+    s = s.add(s.rearrange(BY_2));
+    s = s.add(s.rearrange(BY_1));
+    return s.lane(0);
+  }
+
+  private static VectorShuffle<Float> turn(int lanes) {
+    return VectorShuffle.fromOp(FLOATS, i -> (i + lanes) % LANES);
+  }
 
   /** {@code 2^x} within 2e-7 of it; below -126 as at -126, and x must not be above 127. */
   static FloatVector exp2(FloatVector x) {
@@ -87,7 +114,7 @@ final class VectorMath {
       v.intoArray(x, at + whole);
       sum = sum.add(v);
     }
-    return sum.reduceLanes(VectorOperators.ADD);
+    return sum(sum);
   }
 
   /** The sum of squares of {@code count} numbers. */
@@ -101,7 +128,7 @@ final class VectorMath {
       sum0 = v0.fma(v0, sum0);
       sum1 = v1.fma(v1, sum1);
     }
-    float result = sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+    float result = sum(sum0.add(sum1));
     for (; i < count; i++) {
       result += x[at + i] * x[at + i];
     }
@@ -202,7 +229,7 @@ final class VectorMath {
       sum0 = a0.fma(FloatVector.fromArray(FLOATS, b, bAt + i), sum0);
       sum1 = a1.fma(FloatVector.fromArray(FLOATS, b, bAt + i + LANES), sum1);
     }
-    float result = sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+    float result = sum(sum0.add(sum1));
     for (; i < count; i++) {
       result += a[aAt + i] * b[bAt + i];
     }

@@ -50,60 +50,17 @@ final class WeightDecoder {
 
   private WeightDecoder() {}
 
-  /** Whether two numbers make a word, so that {@link #words} is to be used instead of a row. */
-  static boolean isPaired(WeightType type) {
+  /**
+   * Whether rows of this type are decoded in split order: of every two vectors of columns the even
+   * ones come first, then the odd ones.
+   */
+  static boolean isSplit(WeightType type) {
     return type == WeightType.BF16 || type == WeightType.F16;
   }
 
   /**
-   * The words of columns {@code [column, column + count)} of a row of 16-bit numbers, as bits in
-   * {@code out[at ..]}; a last odd column is a word whose high half is 0.
-   *
-   * @return the number of words
-   */
-  static int words(Weight w, int row, int column, int count, float[] out, int at) {
-    MemorySegment data = w.data();
-    long first = ((long) row * w.columns() + column) * 2;
-    int words = count / 2;
-    MemorySegment.copy(data, FLOAT_LE, first, out, at, words);
-    if (count % 2 == 1) {
-      int last = data.get(SHORT_LE, first + 4L * words) & 0xffff;
-      out[at + words] = Float.intBitsToFloat(last);
-      words++;
-    }
-    return words;
-  }
-
-  /** The even columns of a vector of words. */
-  static FloatVector even(IntVector words, boolean half) {
-    if (half) {
-      return fromHalf(words);
-    }
-    return words.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
-  }
-
-  /** The odd columns of a vector of words. */
-  static FloatVector odd(IntVector words, boolean half) {
-    if (half) {
-      return fromHalf(words.lanewise(VectorOperators.LSHR, 16));
-    }
-    return words.and(0xffff0000).reinterpretAsFloats();
-  }
-
-  /** IEEE half precision in the low 16 bits to floats, subnormal numbers and infinity included. */
-  private static FloatVector fromHalf(IntVector bits) {
-    IntVector sign = bits.and(0x8000).lanewise(VectorOperators.LSHL, 16);
-    IntVector rest = bits.and(0x7fff).lanewise(VectorOperators.LSHL, 13);
-    // the exponent is 112 too small, for subnormal numbers as well: a product puts it right
-    FloatVector magnitude = rest.reinterpretAsFloats().mul(0x1p112f);
-    IntVector value = magnitude.reinterpretAsInts();
-    IntVector special = rest.or(0x7f800000);
-    value = value.blend(special, rest.compare(VectorOperators.GE, 0x0f800000));
-    return value.or(sign).reinterpretAsFloats();
-  }
-
-  /**
-   * Columns {@code [column, column + count)} of a row as floats into {@code out[at ..]}.
+   * Columns {@code [column, column + count)} of a row as floats into {@code out[at ..]}, with the
+   * count rounded up to two vectors by zeros, in split order if the type {@link #isSplit}.
    *
    * @param column a multiple of 32
    */
@@ -112,6 +69,25 @@ final class WeightDecoder {
       case F32 -> {
         long first = ((long) row * w.columns() + column) * 4;
         MemorySegment.copy(w.data(), FLOAT_LE, first, out, at, count);
+        Arrays.fill(out, at + count, at + Simd.roundUp(count, 2 * LANES), 0);
+      }
+      case BF16 -> {
+        int words = words(w, row, column, count, scratch.words);
+        for (int i = 0; i < words; i += LANES) {
+          IntVector both = FloatVector.fromArray(FLOATS, scratch.words, i).reinterpretAsInts();
+          FloatVector even = both.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+          FloatVector odd = both.and(0xffff0000).reinterpretAsFloats();
+          even.intoArray(out, at + 2 * i);
+          odd.intoArray(out, at + 2 * i + LANES);
+        }
+      }
+      case F16 -> {
+        int words = words(w, row, column, count, scratch.words);
+        for (int i = 0; i < words; i += LANES) {
+          IntVector both = FloatVector.fromArray(FLOATS, scratch.words, i).reinterpretAsInts();
+          fromHalf(both).intoArray(out, at + 2 * i);
+          fromHalf(both.lanewise(VectorOperators.LSHR, 16)).intoArray(out, at + 2 * i + LANES);
+        }
       }
       case Q8 -> {
         bytes(w, row, column, count, 1, scratch);
@@ -121,44 +97,37 @@ final class WeightDecoder {
         bytes(w, row, column, count, 2, scratch);
         nibblesToFloats(count / BLOCK, scratch, out, at);
       }
-      case BF16, F16 -> {
-        for (int i = 0; i < count; i++) {
-          out[at + i] = w.get(row, column + i);
-        }
-      }
     }
   }
 
   /**
-   * As {@link #row}, with {@code count} rounded up to two vectors by zeros; 16-bit numbers come in
-   * the order of {@link #split}.
+   * The words of columns {@code [column, column + count)} of a row of 16-bit numbers, as bits,
+   * padded by zeros to a vector.
+   *
+   * @return the number of words, padding included
    */
-  static void splitRow(
-      Weight w, int row, int column, int count, float[] out, int at, Scratch scratch) {
-    int padded = Simd.roundUp(count, 2 * LANES);
-    if (!isPaired(w.type())) {
-      row(w, row, column, count, out, at, scratch);
-      Arrays.fill(out, at + count, at + padded, 0);
-      return;
+  private static int words(Weight w, int row, int column, int count, float[] out) {
+    MemorySegment data = w.data();
+    long first = ((long) row * w.columns() + column) * 2;
+    int words = count / 2;
+    MemorySegment.copy(data, FLOAT_LE, first, out, 0, words);
+    int padded = Simd.roundUp(count, 2 * LANES) / 2;
+    Arrays.fill(out, words, padded, 0);
+    if (count % 2 == 1) {
+      // a word of which only the lower half is there
+      int last = data.get(SHORT_LE, first + 4L * words) & 0xffff;
+      out[words] = Float.intBitsToFloat(last);
     }
-    boolean half = w.type() == WeightType.F16;
-    float[] words = scratch.words;
-    int there = words(w, row, column, count, words, 0);
-    Arrays.fill(words, there, padded / 2, 0);
-    for (int i = 0; i < padded; i += 2 * LANES) {
-      IntVector both = FloatVector.fromArray(FLOATS, words, i / 2).reinterpretAsInts();
-      even(both, half).intoArray(out, at + i);
-      odd(both, half).intoArray(out, at + i + LANES);
-    }
+    return padded;
   }
 
   /**
-   * Copies a row of a source, padded by zeros to two vectors; {@code paired} puts the even columns
+   * Copies a row of a source, padded by zeros to two vectors; {@code split} puts the even columns
    * of every two vectors before the odd ones.
    */
-  static void split(float[] in, int from, int count, boolean paired, float[] out, int at) {
+  static void split(float[] in, int from, int count, boolean split, float[] out, int at) {
     int padded = Simd.roundUp(count, 2 * LANES);
-    if (!paired) {
+    if (!split) {
       System.arraycopy(in, from, out, at, count);
       Arrays.fill(out, at + count, at + padded, 0);
       return;
@@ -175,6 +144,16 @@ final class WeightDecoder {
         out[at + i + LANES + j] = 0;
       }
     }
+  }
+
+  /** IEEE half precision in the low 16 bits to floats, subnormal numbers and infinity included. */
+  private static FloatVector fromHalf(IntVector bits) {
+    IntVector sign = bits.and(0x8000).lanewise(VectorOperators.LSHL, 16);
+    IntVector rest = bits.and(0x7fff).lanewise(VectorOperators.LSHL, 13);
+    // the exponent is 112 too small, for subnormal numbers as well: a product puts it right
+    IntVector value = rest.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
+    value = value.blend(rest.or(0x7f800000), rest.compare(VectorOperators.GE, 0x0f800000));
+    return value.or(sign).reinterpretAsFloats();
   }
 
   private static void bytes(

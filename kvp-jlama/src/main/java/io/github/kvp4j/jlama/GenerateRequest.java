@@ -34,6 +34,7 @@ public final class GenerateRequest {
   private final @Nullable Long seed;
   private final List<String> stopStrings;
   private final @Nullable KvpMode mode;
+  private final @Nullable Quality quality;
   private final Anchors anchors;
   private final Cancellation cancellation;
 
@@ -46,6 +47,7 @@ public final class GenerateRequest {
     this.seed = b.seed;
     this.stopStrings = b.stopStrings;
     this.mode = b.mode;
+    this.quality = b.quality;
     this.anchors = b.anchors;
     this.cancellation = b.cancellation;
   }
@@ -104,6 +106,11 @@ public final class GenerateRequest {
     return mode;
   }
 
+  /** Which of the model's predictors to use; null = the model's default. */
+  public @Nullable Quality quality() {
+    return quality;
+  }
+
   /** The exact anchors of {@link KvpMode#PREDICT}. */
   public Anchors anchors() {
     return anchors;
@@ -116,7 +123,7 @@ public final class GenerateRequest {
 
   /** Collects the settings; each is checked when it is set. */
   public static final class Builder {
-    private final String prompt;
+    private String prompt;
     private int maxNewTokens = 256;
     private float temperature;
     private int topK;
@@ -124,11 +131,18 @@ public final class GenerateRequest {
     private @Nullable Long seed;
     private List<String> stopStrings = List.of();
     private @Nullable KvpMode mode;
+    private @Nullable Quality quality;
     private Anchors anchors = Anchors.DEFAULT;
     private Cancellation cancellation = Cancellation.NEVER;
 
     private Builder(String prompt) {
       this.prompt = Objects.requireNonNull(prompt, "prompt");
+    }
+
+    /** Replaces the prompt, keeping the settings. */
+    public Builder prompt(String value) {
+      this.prompt = Objects.requireNonNull(value, "prompt");
+      return this;
     }
 
     /** The most tokens of the answer, at least 1. */
@@ -171,6 +185,12 @@ public final class GenerateRequest {
     /** How to read the prompt; null = the model's default. */
     public Builder mode(@Nullable KvpMode value) {
       this.mode = value;
+      return this;
+    }
+
+    /** Which of the model's predictors to use; null = the model's default. */
+    public Builder quality(@Nullable Quality value) {
+      this.quality = value;
       return this;
     }
 

@@ -49,10 +49,10 @@ final class JlamaOperationsCheck {
     TensorOperations ops;
     try {
       ops =
-          (TensorOperations)
-              Class.forName("com.github.tjake.jlama.tensor.operations.NativeSimdTensorOperations")
-                  .getConstructor()
-                  .newInstance();
+          Class.forName("com.github.tjake.jlama.tensor.operations.NativeSimdTensorOperations")
+              .asSubclass(TensorOperations.class)
+              .getConstructor()
+              .newInstance();
     } catch (ReflectiveOperationException | LinkageError | RuntimeException e) {
       LOG.debug("Jlama's native kernels are not available", e);
       return;

@@ -35,6 +35,8 @@ import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefill.PrefillScratch;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -73,15 +75,14 @@ public final class KvpModel implements AutoCloseable {
   private final @Nullable JlamaKvWriter writer;
   private final @Nullable BaseFingerprint fingerprint;
   private final ReentrantReadWriteLock lifecycle = new ReentrantReadWriteLock(true);
-  private final Quality quality;
-  private volatile @Nullable PredictedPrefill predicted;
-  private volatile @Nullable PredictorFile predictorFile;
+  private final Quality defaultQuality;
+  private final Map<Quality, Predictor> predictors;
   private volatile boolean closing;
 
   private KvpModel(Builder b) {
     this.directory = b.directory;
     this.defaultMode = b.mode;
-    this.quality = b.quality;
+    this.defaultQuality = b.quality;
     this.jlama = loadJlama(b);
     this.shape = JlamaWeights.shape(jlama.getConfig());
     this.tokenizer = new KvpTokenizer(jlama.getTokenizer());
@@ -94,7 +95,7 @@ public final class KvpModel implements AutoCloseable {
       this.engine = new PrefillEngine(weights, KernelSelector.choose(Workers.shared(), null));
       this.writer = new JlamaKvWriter(shape, weights.rope(), Workers.shared());
       this.fingerprint = BaseFingerprint.of(weights, tokenizer.vocabulary());
-      loadPredictor(b);
+      this.predictors = loadPredictors(b, engine, fingerprint);
     } else {
       LOG.info(
           "Models of type {} are read by Jlama's own prefill; LLAMA, MISTRAL and QWEN2 are read by"
@@ -103,6 +104,7 @@ public final class KvpModel implements AutoCloseable {
       this.engine = null;
       this.writer = null;
       this.fingerprint = null;
+      this.predictors = Map.of();
       if (b.predictor != null) {
         throw new KvpException(
             KvpException.Kind.UNSUPPORTED,
@@ -145,21 +147,33 @@ public final class KvpModel implements AutoCloseable {
     }
   }
 
-  private void loadPredictor(Builder b) {
-    PrefillEngine base = engine;
-    BaseFingerprint mark = fingerprint;
-    if (base == null || mark == null || !b.predict) {
-      return;
+  /** A predictor, joined to the base. */
+  private record Predictor(PredictorFile file, PredictedPrefill prefill) {}
+
+  private Map<Quality, Predictor> loadPredictors(
+      Builder b, PrefillEngine base, BaseFingerprint mark) {
+    Map<Quality, Predictor> found = new EnumMap<>(Quality.class);
+    if (!b.predict) {
+      return found;
     }
-    Optional<PredictorFile> found =
-        b.predictor != null
-            ? Optional.of(Predictors.fromFile(b.predictor, mark))
-            : Predictors.find(directory, mark, quality);
-    found.ifPresent(
-        file -> {
-          this.predicted = new PredictedPrefill(base, file.predictor());
-          this.predictorFile = file;
-        });
+    if (b.predictor != null) {
+      // the user's own serves whatever quality a request asks for
+      PredictorFile file = Predictors.fromFile(b.predictor, mark);
+      Predictor own = new Predictor(file, new PredictedPrefill(base, file.predictor()));
+      for (Quality quality : Quality.values()) {
+        found.put(quality, own);
+      }
+      return found;
+    }
+    for (Quality quality : Quality.values()) {
+      Predictors.find(directory, mark, quality)
+          .ifPresent(
+              file ->
+                  found.put(
+                      quality,
+                      new Predictor(file, new PredictedPrefill(base, file.predictor()))));
+    }
+    return found;
   }
 
   /**
@@ -196,9 +210,9 @@ public final class KvpModel implements AutoCloseable {
     return Optional.ofNullable(fingerprint);
   }
 
-  /** The predictor in use, if any. */
-  public Optional<PredictorFile> predictor() {
-    return Optional.ofNullable(predictorFile);
+  /** The predictor that is used for a quality, if there is one. */
+  public Optional<PredictorFile> predictor(Quality quality) {
+    return Optional.ofNullable(predictors.get(quality)).map(Predictor::file);
   }
 
   /** Jlama's own model, for what this project does not cover; not safe for several threads. */
@@ -292,9 +306,9 @@ public final class KvpModel implements AutoCloseable {
         PrefillEngine base = java.util.Objects.requireNonNull(engine);
         checkMemory(tokens.length);
         KvCache cache = new KvCache(shape, tokens.length);
-        PredictedPrefill prediction = predicted;
+        PredictedPrefill prediction = choice.prediction;
         float[] last =
-            choice.mode == KvpMode.PREDICT && prediction != null
+            prediction != null
                 ? prediction.prefill(tokens, 0, request.anchors(), cache, cancellation)
                 : base.prefill(tokens, 0, cache, cancellation);
         logits = base.logits(last);
@@ -341,11 +355,13 @@ public final class KvpModel implements AutoCloseable {
     return tokens;
   }
 
-  private record Choice(KvpMode mode, String reason) {}
+  /** How a prompt is read, and why; the prediction is null unless the mode is PREDICT. */
+  private record Choice(KvpMode mode, String reason, @Nullable PredictedPrefill prediction) {}
 
   private Choice choose(GenerateRequest request, int promptTokens) {
     KvpMode wanted = request.mode() == null ? defaultMode : request.mode();
-    PredictedPrefill prediction = predicted;
+    Quality quality = request.quality() == null ? defaultQuality : request.quality();
+    Predictor predictor = predictors.get(quality);
     if (engine == null) {
       if (wanted == KvpMode.EXACT || wanted == KvpMode.PREDICT) {
         throw new KvpException(
@@ -354,33 +370,37 @@ public final class KvpModel implements AutoCloseable {
                 + "; use OFF or AUTO.");
       }
       return new Choice(
-          KvpMode.OFF, "models of type " + jlama.getModelType() + " are read by Jlama");
+          KvpMode.OFF, "models of type " + jlama.getModelType() + " are read by Jlama", null);
     }
     return switch (wanted) {
-      case OFF, EXACT -> new Choice(wanted, "asked for");
+      case OFF, EXACT -> new Choice(wanted, "asked for", null);
       case PREDICT -> {
-        if (prediction == null) {
+        if (predictor == null) {
           throw new KvpException(
               KvpException.Kind.BAD_ARGUMENT,
-              "The mode PREDICT needs a predictor, and none for the model in '" + directory
+              "The mode PREDICT needs a predictor, and none of quality " + quality
+                  + " for the model in '" + directory
                   + "' was found; calibrate one or use EXACT.");
         }
-        yield new Choice(KvpMode.PREDICT, "asked for");
+        yield new Choice(KvpMode.PREDICT, "asked for", predictor.prefill);
       }
       case AUTO -> {
-        if (prediction == null) {
-          yield new Choice(KvpMode.EXACT, "no predictor for this model was found");
+        if (predictor == null) {
+          yield new Choice(KvpMode.EXACT, "no predictor for this model was found", null);
         }
         double share =
-            PrefillCost.relative(shape, prediction.predictor(), request.anchors(), promptTokens);
+            PrefillCost.relative(
+                shape, predictor.file.predictor(), request.anchors(), promptTokens);
         yield share <= BREAK_EVEN
             ? new Choice(
                 KvpMode.PREDICT,
                 String.format(
-                    java.util.Locale.ROOT, "predicting takes %.0f %% of the work", 100 * share))
+                    java.util.Locale.ROOT, "predicting takes %.0f %% of the work", 100 * share),
+                predictor.prefill)
             : new Choice(
                 KvpMode.EXACT,
-                "a prompt of " + promptTokens + " tokens is below the break-even of prediction");
+                "a prompt of " + promptTokens + " tokens is below the break-even of prediction",
+                null);
       }
     };
   }

@@ -108,6 +108,7 @@ final class ImportFiles {
             }
             content.writeTo(json);
           }
+          out.write('\n');
         });
   }
 

@@ -155,7 +155,7 @@ public final class ModelStore {
     if (isWhole(model, folder)) {
       return folder;
     }
-    try (FolderLock lock = FolderLock.of(folder, progress)) {
+    try (FolderLock _ = FolderLock.of(folder, progress)) {
       if (!isWhole(model, folder)) {
         StagedFolder.removeLeftovers(folder);
         fetch(model, folder, progress);

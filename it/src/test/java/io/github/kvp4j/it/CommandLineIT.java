@@ -1,0 +1,184 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.kvp4j.cli.KvpCli;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The command line from end to end, in this JVM. */
+class CommandLineIT {
+  private record Outcome(int exit, String out, String err) {}
+
+  private static synchronized Outcome run(String... args) {
+    PrintStream out = System.out;
+    PrintStream err = System.err;
+    ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
+    ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
+    try {
+      System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
+      System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
+      int exit = KvpCli.run(args);
+      return new Outcome(
+          exit,
+          outBytes.toString(StandardCharsets.UTF_8),
+          errBytes.toString(StandardCharsets.UTF_8));
+    } finally {
+      System.setOut(out);
+      System.setErr(err);
+    }
+  }
+
+  @Test
+  void demoShowsTheTableAndRightAnswers(@TempDir Path dir) throws Exception {
+    String model = RealModel.directory().toString();
+    Path json = dir.resolve("demo.json");
+    Outcome o = run("demo", "--model", model, "--runs", "1", "--json", json.toString());
+    assertThat(o.exit).as(o.err).isZero();
+    JsonNode root = new ObjectMapper().readTree(Files.readString(json));
+    assertThat(root.get("prompt_tokens").asInt()).isBetween(400, 700);
+    List<String> modes = new ArrayList<>();
+    for (JsonNode row : root.get("rows")) {
+      String mode = row.get("mode").asText();
+      modes.add(mode);
+      assertThat(row.get("ttft_ms").asDouble()).isPositive();
+      assertThat(row.get("ms_per_token").asDouble()).isPositive();
+      assertThat(o.out).contains(mode).contains(row.get("answer").asText().strip());
+      if (!mode.equals("PREDICT_FAST")) {
+        assertThat(row.get("answer").asText()).as(mode).contains("Margaret Ellison");
+      }
+    }
+    assertThat(modes).containsExactly("OFF", "EXACT", "PREDICT", "PREDICT_FAST");
+  }
+
+  @Test
+  void completeAnswers() {
+    Outcome o =
+        run(
+            "complete",
+            "--model",
+            RealModel.directory().toString(),
+            "--stats",
+            "What is the capital of France?");
+    assertThat(o.exit).as(o.err).isZero();
+    assertThat(o.out).contains("Paris");
+    assertThat(o.err).contains("first token after");
+  }
+
+  @Test
+  void calibrateWritesAPredictorThatAnswers(@TempDir Path dir) throws Exception {
+    String model = RealModel.directory().toString();
+    Path text = dir.resolve("text.txt");
+    StringBuilder words = new StringBuilder();
+    String source = "The mill stands by the river and turns all day; the miller counts his sacks. ";
+    for (int i = 0; i < 1200; i++) {
+      words.append(source, 0, 20 + i % 50).append(i).append(' ').append(source.substring(i % 40));
+    }
+    Files.writeString(text, words);
+    Path file = dir.resolve("own.safetensors");
+    Outcome o =
+        run(
+            "calibrate", "--model", model, "--data", text.toString(), "--layers", "26",
+            "--linearise", "20", "--sources", "20,26", "--tokens", "6000", "--prompts", "1",
+            "--out", file.toString());
+    assertThat(o.exit).as(o.err).isZero();
+    Outcome info = run("predictor", "info", file.toString());
+    assertThat(info.out).contains("sources      [20, 26]").contains("linearised   [20]");
+    Outcome answer =
+        run(
+            "complete", "--model", model, "--mode", "predict", "--predictor", file.toString(),
+            "--max-tokens", "5", "--stats", "What is the capital of France?");
+    assertThat(answer.exit).as(answer.err).isZero();
+    assertThat(answer.err).contains("PREDICT");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "demo --runs 0",
+        "demo --anchors 4/0/0",
+        "demo --anchors nonsense",
+        "demo --no-such-option",
+        "complete --temperature -1 --model MODEL hello",
+        "complete --max-tokens 0 --model MODEL hello",
+        "complete --mode sideways hello",
+        "calibrate --layers 22",
+        "calibrate --model MODEL --data DATA --layers 99 --out x",
+        "calibrate --model MODEL --data DATA --layers 5 --sources 9-7 --out x",
+        "nonsense"
+      })
+  void wrongCommandLinesExitWithTwoAndOneSentence(String line, @TempDir Path dir) throws Exception {
+    Path data = Files.writeString(dir.resolve("data.txt"), "Some words to read. ".repeat(4000));
+    String[] args =
+        line.replace("MODEL", RealModel.directory().toString())
+            .replace("DATA", data.toString())
+            .split(" ", -1);
+    Outcome o = run(args);
+    assertThat(o.exit).as(o.err).isEqualTo(2);
+    assertThat(o.err).doesNotContain("Exception").doesNotContain("\tat ");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "demo --prompt DIR/none.txt --model MODEL",
+        "predictor info DIR/none.safetensors",
+        "import DIR/none.gguf --out DIR/out",
+        "import DIR/broken.gguf --out DIR/out",
+        "complete --model MODEL --predictor DIR/broken.gguf hello",
+        "calibrate --model MODEL --data DIR/none.txt --layers 5 --out DIR/x"
+      })
+  void failuresExitWithOneAndOneSentence(String line, @TempDir Path dir) throws Exception {
+    Files.write(dir.resolve("broken.gguf"), new byte[] {'G', 'G', 'U', 'F', 3, 0, 0, 0, 9});
+    String[] args =
+        line.replace("MODEL", RealModel.directory().toString())
+            .replace("DIR", dir.toString())
+            .split(" ", -1);
+    Outcome o = run(args);
+    assertThat(o.exit).as(o.err).isEqualTo(1);
+    assertThat(o.err.strip()).doesNotContain("Exception").doesNotContain("\tat ").endsWith(".");
+    assertThat(dir.resolve("out")).doesNotExist();
+    assertThat(dir.resolve("x")).doesNotExist();
+  }
+
+  @Test
+  void anEmptyPromptIsRefused() {
+    Outcome o = run("complete", "--raw", "--model", RealModel.directory().toString(), "");
+    assertThat(o.exit).isEqualTo(1);
+    assertThat(o.err).contains("empty");
+  }
+
+  @Test
+  void helpHelps() {
+    for (String command :
+        List.of("demo", "complete", "import", "calibrate", "eval", "predictor")) {
+      Outcome o = run(command, "--help");
+      assertThat(o.exit).isZero();
+      assertThat(o.out).contains("Usage: kvp " + command);
+    }
+  }
+}

@@ -1,0 +1,248 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.cli;
+
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.calibration.CalibrationSettings;
+import io.github.kvp4j.calibration.RidgeCalibrator;
+import io.github.kvp4j.corpus.TextCorpus;
+import io.github.kvp4j.evaluation.CacheQuality;
+import io.github.kvp4j.evaluation.Continuation;
+import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.KvPredictor;
+import io.github.kvp4j.predictor.MeasuredQuality;
+import io.github.kvp4j.predictor.PredictedPrefill;
+import io.github.kvp4j.predictor.PredictorFile;
+import io.github.kvp4j.predictor.PrefillCost;
+import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.PrefillEngine;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code kvp calibrate}: fits a predictor in closed form and measures it on held-out text. */
+@Command(
+    name = "calibrate",
+    mixinStandardHelpOptions = true,
+    description = "Fits a predictor for a model from text, without gradients, and measures it.",
+    footer = {
+      "",
+      "Examples:",
+      "  kvp calibrate --data texts.jsonl.gz --layers 22 --sources 22 --out faithful.safetensors",
+      "  kvp calibrate --data a.txt --data b.txt --layers 22 --linearise 12-19 --sources 22 \\",
+      "      --out fast.safetensors"
+    })
+final class CalibrateCommand implements Callable<Integer> {
+  private static final int LONGEST = 512;
+
+  @Mixin private ModelOption model = new ModelOption();
+
+  @Option(
+      names = "--data",
+      required = true,
+      paramLabel = "FILE",
+      description = "Text: plain, or JSON Lines with a field 'text'; may be gzipped; repeatable.")
+  private List<Path> data = List.of();
+
+  @Option(
+      names = "--layers",
+      required = true,
+      paramLabel = "N",
+      description = "How many of the model's layers run for every prompt token.")
+  private int layers;
+
+  @Option(
+      names = "--sources",
+      paramLabel = "LIST",
+      converter = LayerList.Converter.class,
+      description = "Layers whose incoming stream is read, each at most N (default: N).")
+  private @Nullable LayerList sources;
+
+  @Option(
+      names = "--linearise",
+      paramLabel = "LIST",
+      converter = LayerList.Converter.class,
+      description = "Layers below N whose feed-forward network becomes linear (default: none).")
+  private @Nullable LayerList linearise;
+
+  @Option(
+      names = "--tokens",
+      defaultValue = "205000",
+      description = "Tokens to fit on (default: ${DEFAULT-VALUE}).")
+  private long tokens;
+
+  @Option(
+      names = "--prompts",
+      defaultValue = "32",
+      description = "Held-out prompts to measure on (default: ${DEFAULT-VALUE}).")
+  private int prompts;
+
+  @Option(
+      names = "--sink",
+      defaultValue = "4",
+      description = "First positions left out of the fit (default: ${DEFAULT-VALUE}).")
+  private int sink;
+
+  @Option(
+      names = "--seed",
+      defaultValue = "42",
+      description = "Of the choice of texts (default: ${DEFAULT-VALUE}).")
+  private long seed;
+
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "FILE",
+      description = "The predictor file to write.")
+  private @Nullable Path out;
+
+  @Override
+  public Integer call() {
+    if (tokens < 1_000 || prompts < 1) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--tokens is " + tokens + " and --prompts " + prompts
+              + "; at least 1000 tokens and 1 prompt are needed.");
+    }
+    TextCorpus corpus = TextCorpus.read(data, seed);
+    try (KvpModel loaded = model.builder().withoutPredictor().build()) {
+      PrefillEngine engine =
+          loaded
+              .engine()
+              .orElseThrow(
+                  () ->
+                      new KvpException(
+                          KvpException.Kind.UNSUPPORTED,
+                          "Models of type " + loaded.jlama().getModelType()
+                              + " can't be predicted; LLAMA, MISTRAL and QWEN2 can."));
+      // measured on passages that the fit never sees
+      int first = corpus.size() / 10;
+      List<Continuation> text = Continuation.text(corpus, loaded::encodePrompt, 0, prompts);
+      List<Continuation> copy =
+          Continuation.copy(
+              corpus,
+              loaded::encodePrompt,
+              loaded.tokenizer().encode("\n\n"),
+              0,
+              prompts,
+              seed);
+      List<int[]> fit =
+          corpus.takeTokens(loaded::encodePrompt, Math.max(first, 1), tokens, 64, LONGEST);
+      if (text.isEmpty() || copy.isEmpty() || fit.isEmpty()) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "The data has " + corpus.size() + " passages, too few to fit and to measure on; give"
+                + " more text.");
+      }
+      CalibrationSettings settings =
+          new CalibrationSettings(
+              layers,
+              sources == null ? List.of(layers) : List.copyOf(sources.layers()),
+              linearise == null ? new TreeSet<>() : linearise.layers(),
+              sink,
+              CalibrationSettings.LAMBDAS);
+      try (ProgressDisplay progress = new ProgressDisplay()) {
+        long start = System.nanoTime();
+        RidgeCalibrator calibrator =
+            new RidgeCalibrator(engine, settings, fit, progress, Cancellation.NEVER);
+        KvPredictor predictor = calibrator.fit();
+        progress.end();
+        System.out.printf(
+            Locale.ROOT,
+            "Fitted %,d numbers on %,d tokens in %.0f s; lambda %s%n",
+            predictor.parameters(),
+            calibrator.tokens(),
+            (System.nanoTime() - start) / 1e9,
+            calibrator.chosenLambdas());
+        List<MeasuredQuality> quality = measure(engine, predictor, text, copy, progress);
+        progress.end();
+        Map<String, String> how = new TreeMap<>();
+        how.put("data", String.join(",", data.stream().map(CalibrateCommand::fileName).toList()));
+        how.put("tokens", Long.toString(calibrator.tokens()));
+        how.put("seed", Long.toString(seed));
+        how.put("sink", Integer.toString(sink));
+        how.put("lambda", calibrator.chosenLambdas().toString());
+        new PredictorFile(predictor, loaded.fingerprint().orElseThrow(), how, quality)
+            .write(java.util.Objects.requireNonNull(out));
+        PredictorCommand.printQuality(quality);
+        System.out.println("Wrote " + out);
+      }
+    }
+    return 0;
+  }
+
+  private static String fileName(Path path) {
+    Path name = path.getFileName();
+    return name == null ? path.toString() : name.toString();
+  }
+
+  static List<MeasuredQuality> measure(
+      PrefillEngine engine,
+      KvPredictor predictor,
+      List<Continuation> text,
+      List<Continuation> copy,
+      ProgressDisplay progress) {
+    PredictedPrefill prefill = new PredictedPrefill(engine, predictor);
+    List<Anchors> settings =
+        List.of(
+            new Anchors(0, 1, 0),
+            new Anchors(4, 16, 0),
+            new Anchors(4, 24, 0),
+            Anchors.DEFAULT,
+            new Anchors(4, 64, 64));
+    List<CacheQuality.Prefill> ways = new ArrayList<>();
+    for (Anchors a : settings) {
+      ways.add((tokens, cache) -> prefill.prefill(tokens, 0, a, cache, Cancellation.NEVER));
+    }
+    List<MeasuredQuality> out = new ArrayList<>();
+    for (String task : List.of("text", "copy")) {
+      List<Continuation> items = task.equals("text") ? text : copy;
+      progress.start("measure " + task, items.size());
+      List<CacheQuality> results =
+          CacheQuality.measure(engine, ways, items, i -> progress.advance(1));
+      for (int i = 0; i < results.size(); i++) {
+        CacheQuality q = results.get(i);
+        out.add(
+            new MeasuredQuality(
+                settings.get(i).toString(),
+                task,
+                round(
+                    PrefillCost.relative(
+                        engine.weights().shape(),
+                        predictor,
+                        settings.get(i),
+                        items.getFirst().prompt().length)),
+                round(q.kl()),
+                round(q.agreement()),
+                round(q.firstTokenAgreement()),
+                q.prompts()));
+      }
+    }
+    return out;
+  }
+
+  private static double round(double value) {
+    return Math.round(value * 1e4) / 1e4;
+  }
+}

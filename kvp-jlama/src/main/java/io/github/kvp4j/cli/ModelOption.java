@@ -1,0 +1,48 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.cli;
+
+import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.jlama.importer.ModelStore;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** The option that names a model, shared by the commands that load one. */
+final class ModelOption {
+  @Option(
+      names = "--model",
+      paramLabel = "MODEL",
+      description =
+          "A model folder, or a name as owner/name; without it SmolLM2-135M-Instruct, fetched once."
+              + " The variable KVP_MODEL names another default.")
+  private @Nullable String model;
+
+  /** The model's folder, fetched if need be. */
+  Path directory() {
+    try (ProgressDisplay progress = new ProgressDisplay()) {
+      return ModelStore.ofUser().resolve(model, progress);
+    }
+  }
+
+  /** What the user named, or the default's name. */
+  String name() {
+    return model == null ? ModelStore.DEFAULT_MODEL : model;
+  }
+
+  /** Starts loading it. */
+  KvpModel.Builder builder() {
+    return KvpModel.builder(directory());
+  }
+}

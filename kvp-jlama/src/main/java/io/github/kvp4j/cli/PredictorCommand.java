@@ -1,0 +1,79 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.cli;
+
+import io.github.kvp4j.predictor.Auxiliary;
+import io.github.kvp4j.predictor.MeasuredQuality;
+import io.github.kvp4j.predictor.PredictorFile;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+/** {@code kvp predictor}: what a predictor file is. */
+@Command(
+    name = "predictor",
+    mixinStandardHelpOptions = true,
+    description = "Shows what a predictor file is, for which model, and what was measured.")
+final class PredictorCommand implements Runnable {
+  @Command(
+      name = "info",
+      mixinStandardHelpOptions = true,
+      description = "Checks a predictor file and shows what is in it.")
+  int info(@Parameters(paramLabel = "FILE", description = "The file.") Path file) {
+    PredictorFile p = PredictorFile.read(file);
+    System.out.println("kind         " + p.predictor().auxiliary().kind());
+    if (p.predictor().auxiliary() instanceof Auxiliary.Prefix prefix) {
+      System.out.println("layers       " + prefix.layers());
+      System.out.println("sources      " + prefix.sources());
+      System.out.println("linearised   " + prefix.linearised().keySet());
+    }
+    System.out.printf(Locale.ROOT, "parameters   %,d%n", p.predictor().parameters());
+    System.out.println("base         " + p.base().shape());
+    System.out.println("tokenizer    " + p.base().tokenizer());
+    System.out.println("weights      " + p.base().weights());
+    p.calibration().forEach((k, v) -> System.out.printf("%-12s %s%n", k, v));
+    printQuality(p.quality());
+    return 0;
+  }
+
+  @picocli.CommandLine.Spec private picocli.CommandLine.Model.@Nullable CommandSpec spec;
+
+  @Override
+  public void run() {
+    if (spec != null) {
+      spec.commandLine().usage(spec.commandLine().getOut());
+    }
+  }
+
+  static void printQuality(List<MeasuredQuality> quality) {
+    System.out.printf(
+        "%-6s %-10s %6s %8s %7s %12s %8s%n",
+        "task", "anchors", "FLOPs", "KL", "agree", "first token", "prompts");
+    for (MeasuredQuality q : quality) {
+      System.out.printf(
+          Locale.ROOT,
+          "%-6s %-10s %6.3f %8.4f %7.3f %12.3f %8d%n",
+          q.task(),
+          q.anchors(),
+          q.relativeFlops(),
+          q.kl(),
+          q.agreement(),
+          q.firstTokenAgreement(),
+          q.prompts());
+    }
+  }
+}
