@@ -16,6 +16,7 @@ package io.github.kvp4j.kernel;
 import static io.github.kvp4j.kernel.Simd.LANES;
 
 import io.github.kvp4j.model.Weight;
+import io.github.kvp4j.model.WeightType;
 import java.util.Arrays;
 
 /** Turns rows of a weight, stored in any type, into a dense panel {@code [depth][width]}. */
@@ -35,6 +36,10 @@ final class PanelUnpacker {
    */
   static void unpack(
       Weight w, int row, int rows, int column, int depth, int width, Scratch scratch) {
+    if (w.type() == WeightType.BF16 && Transpose16.isThere()) {
+      words(w, row, rows, column, depth, width, scratch);
+      return;
+    }
     boolean split = WeightDecoder.isSplit(w.type());
     int stride = Simd.roundUp(depth, 2 * LANES);
     for (int from = 0; from < width; from += LANES) {
@@ -44,6 +49,30 @@ final class PanelUnpacker {
       }
       Arrays.fill(scratch.rows, there * stride, LANES * stride, 0);
       transpose(scratch.rows, stride, split, scratch.panel, from, width);
+    }
+  }
+
+  /** As above, for bfloat16: two numbers are moved as one and taken apart at the end. */
+  private static void words(
+      Weight w, int row, int rows, int column, int depth, int width, Scratch scratch) {
+    int stride = Simd.roundUp(depth, 32) / 2;
+    float[] words = scratch.rows;
+    for (int from = 0; from < width; from += 16) {
+      int there = Math.clamp(rows - from, 0, 16);
+      for (int r = 0; r < there; r++) {
+        WeightDecoder.words(w, row + from + r, column, depth, words, r * stride);
+      }
+      Arrays.fill(words, there * stride, 16 * stride, 0);
+      for (int r = 0; r < 16; r += 4) {
+        Transpose16.near(words, r * stride, stride, stride);
+      }
+      for (int p = 0; p < stride; p += NEARBY) {
+        int count = Math.min(NEARBY, stride - p);
+        for (int r = 0; r < 4; r++) {
+          int to = from + 2 * (p + r) * width;
+          Transpose16.farWords(words, r * stride + p, stride, count, scratch.panel, to, width);
+        }
+      }
     }
   }
 

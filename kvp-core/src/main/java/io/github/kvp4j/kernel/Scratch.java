@@ -23,10 +23,13 @@ final class Scratch {
   /** Columns of the source that a panel of weights spans at most. */
   static final int DEPTH = 768;
 
+  /** Columns of a row of weights that are decoded at once at most. */
+  static final int LONGEST = 2048;
+
   /** Weights, {@code [depth][panel width]}. */
   final float[] panel = new float[(DEPTH + 32) * Simd.TILE_COLUMNS];
 
-  /** Rows of weights before they are transposed, {@code [lanes][DEPTH]}. */
+  /** Rows of weights before they are transposed, {@code [16][DEPTH]} or {@code [4][LONGEST]}. */
   final float[] rows = new float[16 * (DEPTH + 32)];
 
   /** One transposed block. */
@@ -36,13 +39,13 @@ final class Scratch {
   final float[] edge = new float[Simd.TILE_ROWS * Simd.TILE_COLUMNS];
 
   /** Words of two 16-bit numbers. */
-  final float[] words = new float[DEPTH / 2 + 16];
+  final float[] words = new float[LONGEST / 2];
 
   /** The bytes of a row of quantised weights. */
-  final byte[] bytes = new byte[DEPTH];
+  final byte[] bytes = new byte[LONGEST];
 
   /** The scales of a row of quantised weights. */
-  final float[] scales = new float[DEPTH / 32];
+  final float[] scales = new float[LONGEST / 32];
 
   private float[] free = new float[0];
 

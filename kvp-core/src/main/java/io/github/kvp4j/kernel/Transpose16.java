@@ -19,6 +19,7 @@ import static io.github.kvp4j.kernel.Simd.LANES;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * Transposes 16 rows in 512-bit registers, by four rounds of exchanges between two rows, at the
@@ -35,6 +36,8 @@ final class Transpose16 {
   private static final int[] HIGH2 = high(2);
   private static final int[] HIGH4 = high(4);
   private static final int[] HIGH8 = high(8);
+
+  private static final int HIGH_HALF = 0xffff0000;
 
   private Transpose16() {}
 
@@ -112,6 +115,51 @@ final class Transpose16 {
       low8.selectFrom(s4, s12).reinterpretAsFloats().intoArray(panel, to + rowStep);
       high8.selectFrom(s0, s8).reinterpretAsFloats().intoArray(panel, to + 2 * rowStep);
       high8.selectFrom(s4, s12).reinterpretAsFloats().intoArray(panel, to + 3 * rowStep);
+    }
+  }
+
+  /**
+   * The second half for words of two bfloat16 numbers, for the rows 0, 4, 8 and 12 from {@code
+   * inAt} on: the numbers of word {@code p} go to the rows {@code 2p} and {@code 2p + 1} of {@code
+   * panel}, for one p in four.
+   *
+   * @param words in a row, a multiple of 16
+   * @param width from row to row of the panel, 16 floats of which are written
+   */
+  static void farWords(
+      float[] in, int inAt, int inStride, int words, float[] panel, int panelAt, int width) {
+    IntVector low4 = IntVector.fromArray(INTS, LOW4, 0);
+    IntVector low8 = IntVector.fromArray(INTS, LOW8, 0);
+    IntVector high4 = IntVector.fromArray(INTS, HIGH4, 0);
+    IntVector high8 = IntVector.fromArray(INTS, HIGH8, 0);
+    int in4 = inAt + 4 * inStride;
+    int in8 = inAt + 8 * inStride;
+    int in12 = inAt + 12 * inStride;
+    for (int p = 0; p < words; p += 16) {
+      IntVector r0 = FloatVector.fromArray(FLOATS, in, inAt + p).reinterpretAsInts();
+      IntVector r4 = FloatVector.fromArray(FLOATS, in, in4 + p).reinterpretAsInts();
+      IntVector r8 = FloatVector.fromArray(FLOATS, in, in8 + p).reinterpretAsInts();
+      IntVector r12 = FloatVector.fromArray(FLOATS, in, in12 + p).reinterpretAsInts();
+      IntVector s0 = low4.selectFrom(r0, r4);
+      IntVector s4 = high4.selectFrom(r0, r4);
+      IntVector s8 = low4.selectFrom(r8, r12);
+      IntVector s12 = high4.selectFrom(r8, r12);
+      IntVector t0 = low8.selectFrom(s0, s8);
+      IntVector t4 = low8.selectFrom(s4, s12);
+      IntVector t8 = high8.selectFrom(s0, s8);
+      IntVector t12 = high8.selectFrom(s4, s12);
+      int to = panelAt + 2 * p * width;
+      t0.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(panel, to);
+      t0.and(HIGH_HALF).reinterpretAsFloats().intoArray(panel, to + width);
+      to += 8 * width;
+      t4.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(panel, to);
+      t4.and(HIGH_HALF).reinterpretAsFloats().intoArray(panel, to + width);
+      to += 8 * width;
+      t8.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(panel, to);
+      t8.and(HIGH_HALF).reinterpretAsFloats().intoArray(panel, to + width);
+      to += 8 * width;
+      t12.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(panel, to);
+      t12.and(HIGH_HALF).reinterpretAsFloats().intoArray(panel, to + width);
     }
   }
 

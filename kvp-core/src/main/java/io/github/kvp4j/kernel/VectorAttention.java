@@ -91,10 +91,6 @@ record VectorAttention(
     return heads / kvHeads;
   }
 
-  private int keys() {
-    return positions[m - 1] + 1;
-  }
-
   /** Queries in a task. */
   private int queries(int threads) {
     int rows = MOST_ROWS;

@@ -17,6 +17,7 @@ import static io.github.kvp4j.kernel.Simd.FLOATS;
 import static io.github.kvp4j.kernel.Simd.LANES;
 
 import io.github.kvp4j.model.Weight;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
@@ -68,53 +69,51 @@ record VectorDots(
 
   private void outputs(int from, int to, Scratch scratch) {
     int k = w.columns();
-    int step = Math.min(Scratch.DEPTH, Simd.roundUp(k, 32));
-    float[] source = scratch.floats(m * step);
+    int stride = Simd.roundUp(k, 32);
+    float[] source = scratch.floats(m * stride);
     float[] weights = scratch.rows;
     float[] sums = scratch.block;
     boolean split = WeightDecoder.isSplit(w.type());
-    for (int block = 0; block < k; block += step) {
-      int depth = Math.min(step, k - block);
-      int padded = Simd.roundUp(depth, 2 * LANES);
-      for (int i = 0; i < m; i++) {
-        int at = xOffset + i * xStride + block;
-        WeightDecoder.split(x, at, depth, split, source, i * step);
-      }
-      for (int n = from; n < to; n += GROUP) {
-        int there = Math.min(GROUP, to - n);
+    for (int i = 0; i < m; i++) {
+      WeightDecoder.split(x, xOffset + i * xStride, k, split, source, i * stride);
+    }
+    for (int n = from; n < to; n += GROUP) {
+      int there = Math.min(GROUP, to - n);
+      Arrays.fill(sums, 0, m * GROUP, 0);
+      for (int block = 0; block < k; block += Scratch.LONGEST) {
+        int depth = Math.min(Scratch.LONGEST, k - block);
+        int padded = Simd.roundUp(depth, 2 * LANES);
         for (int r = 0; r < GROUP; r++) {
           int row = n + Math.min(r, there - 1);
-          WeightDecoder.row(w, row, block, depth, weights, r * step, scratch);
+          WeightDecoder.row(w, row, block, depth, weights, r * padded, scratch);
         }
         int i = 0;
         for (; i + 4 <= m; i += 4) {
-          fourByFour(padded, weights, step, source, i * step, sums);
-          for (int j = 0; j < 4; j++) {
-            put(i + j, n, there, sums, j * GROUP, block == 0);
-          }
+          fourByFour(padded, weights, source, i * stride + block, stride, sums, i * GROUP);
         }
         for (; i < m; i++) {
-          fourByOne(padded, weights, step, source, i * step, sums);
-          put(i, n, there, sums, 0, block == 0);
+          fourByOne(padded, weights, source, i * stride + block, sums, i * GROUP);
         }
+      }
+      for (int i = 0; i < m; i++) {
+        put(i, n, there, sums, i * GROUP);
       }
     }
   }
 
-  private void put(int row, int column, int columns, float[] sums, int from, boolean first) {
+  private void put(int row, int column, int columns, float[] sums, int from) {
     int at = yOffset + row * yStride + column;
     for (int j = 0; j < columns; j++) {
       float value = sums[from + j];
-      if (first && bias != null) {
+      if (bias != null) {
         value += bias[column + j];
       }
-      y[at + j] = first && !accumulate ? value : y[at + j] + value;
+      y[at + j] = accumulate ? y[at + j] + value : value;
     }
   }
 
-  /** Four rows of weights by one of the source. */
-  private static void fourByOne(
-      int depth, float[] w, int stride, float[] x, int xAt, float[] sums) {
+  /** Adds four dense rows of weights times one of the source to {@code sums}. */
+  private static void fourByOne(int depth, float[] w, float[] x, int xAt, float[] sums, int at) {
     FloatVector s0 = FloatVector.zero(FLOATS);
     FloatVector s1 = FloatVector.zero(FLOATS);
     FloatVector s2 = FloatVector.zero(FLOATS);
@@ -128,22 +127,22 @@ record VectorDots(
       FloatVector b = FloatVector.fromArray(FLOATS, x, xAt + p + LANES);
       s0 = a.fma(FloatVector.fromArray(FLOATS, w, p), s0);
       t0 = b.fma(FloatVector.fromArray(FLOATS, w, p + LANES), t0);
-      s1 = a.fma(FloatVector.fromArray(FLOATS, w, stride + p), s1);
-      t1 = b.fma(FloatVector.fromArray(FLOATS, w, stride + p + LANES), t1);
-      s2 = a.fma(FloatVector.fromArray(FLOATS, w, 2 * stride + p), s2);
-      t2 = b.fma(FloatVector.fromArray(FLOATS, w, 2 * stride + p + LANES), t2);
-      s3 = a.fma(FloatVector.fromArray(FLOATS, w, 3 * stride + p), s3);
-      t3 = b.fma(FloatVector.fromArray(FLOATS, w, 3 * stride + p + LANES), t3);
+      s1 = a.fma(FloatVector.fromArray(FLOATS, w, depth + p), s1);
+      t1 = b.fma(FloatVector.fromArray(FLOATS, w, depth + p + LANES), t1);
+      s2 = a.fma(FloatVector.fromArray(FLOATS, w, 2 * depth + p), s2);
+      t2 = b.fma(FloatVector.fromArray(FLOATS, w, 2 * depth + p + LANES), t2);
+      s3 = a.fma(FloatVector.fromArray(FLOATS, w, 3 * depth + p), s3);
+      t3 = b.fma(FloatVector.fromArray(FLOATS, w, 3 * depth + p + LANES), t3);
     }
-    sums[0] = VectorMath.sum(s0.add(t0));
-    sums[1] = VectorMath.sum(s1.add(t1));
-    sums[2] = VectorMath.sum(s2.add(t2));
-    sums[3] = VectorMath.sum(s3.add(t3));
+    sums[at] += VectorMath.sum(s0.add(t0));
+    sums[at + 1] += VectorMath.sum(s1.add(t1));
+    sums[at + 2] += VectorMath.sum(s2.add(t2));
+    sums[at + 3] += VectorMath.sum(s3.add(t3));
   }
 
-  /** Four rows of weights by four of the source, {@code sums[source row][weight row]}. */
+  /** Adds four dense rows of weights times four of the source, {@code sums[source][weight]}. */
   private static void fourByFour(
-      int depth, float[] w, int stride, float[] x, int xAt, float[] sums) {
+      int depth, float[] w, float[] x, int xAt, int xStride, float[] sums, int at) {
     FloatVector s00 = FloatVector.zero(FLOATS);
     FloatVector s01 = FloatVector.zero(FLOATS);
     FloatVector s02 = FloatVector.zero(FLOATS);
@@ -160,14 +159,14 @@ record VectorDots(
     FloatVector s31 = FloatVector.zero(FLOATS);
     FloatVector s32 = FloatVector.zero(FLOATS);
     FloatVector s33 = FloatVector.zero(FLOATS);
-    int x1 = xAt + stride;
-    int x2 = xAt + 2 * stride;
-    int x3 = xAt + 3 * stride;
+    int x1 = xAt + xStride;
+    int x2 = xAt + 2 * xStride;
+    int x3 = xAt + 3 * xStride;
     for (int p = 0; p < depth; p += LANES) {
       FloatVector w0 = FloatVector.fromArray(FLOATS, w, p);
-      FloatVector w1 = FloatVector.fromArray(FLOATS, w, stride + p);
-      FloatVector w2 = FloatVector.fromArray(FLOATS, w, 2 * stride + p);
-      FloatVector w3 = FloatVector.fromArray(FLOATS, w, 3 * stride + p);
+      FloatVector w1 = FloatVector.fromArray(FLOATS, w, depth + p);
+      FloatVector w2 = FloatVector.fromArray(FLOATS, w, 2 * depth + p);
+      FloatVector w3 = FloatVector.fromArray(FLOATS, w, 3 * depth + p);
       FloatVector v0 = FloatVector.fromArray(FLOATS, x, xAt + p);
       s00 = v0.fma(w0, s00);
       s01 = v0.fma(w1, s01);
@@ -189,21 +188,21 @@ record VectorDots(
       s32 = v3.fma(w2, s32);
       s33 = v3.fma(w3, s33);
     }
-    sums[0] = VectorMath.sum(s00);
-    sums[1] = VectorMath.sum(s01);
-    sums[2] = VectorMath.sum(s02);
-    sums[3] = VectorMath.sum(s03);
-    sums[4] = VectorMath.sum(s10);
-    sums[5] = VectorMath.sum(s11);
-    sums[6] = VectorMath.sum(s12);
-    sums[7] = VectorMath.sum(s13);
-    sums[8] = VectorMath.sum(s20);
-    sums[9] = VectorMath.sum(s21);
-    sums[10] = VectorMath.sum(s22);
-    sums[11] = VectorMath.sum(s23);
-    sums[12] = VectorMath.sum(s30);
-    sums[13] = VectorMath.sum(s31);
-    sums[14] = VectorMath.sum(s32);
-    sums[15] = VectorMath.sum(s33);
+    sums[at] += VectorMath.sum(s00);
+    sums[at + 1] += VectorMath.sum(s01);
+    sums[at + 2] += VectorMath.sum(s02);
+    sums[at + 3] += VectorMath.sum(s03);
+    sums[at + 4] += VectorMath.sum(s10);
+    sums[at + 5] += VectorMath.sum(s11);
+    sums[at + 6] += VectorMath.sum(s12);
+    sums[at + 7] += VectorMath.sum(s13);
+    sums[at + 8] += VectorMath.sum(s20);
+    sums[at + 9] += VectorMath.sum(s21);
+    sums[at + 10] += VectorMath.sum(s22);
+    sums[at + 11] += VectorMath.sum(s23);
+    sums[at + 12] += VectorMath.sum(s30);
+    sums[at + 13] += VectorMath.sum(s31);
+    sums[at + 14] += VectorMath.sum(s32);
+    sums[at + 15] += VectorMath.sum(s33);
   }
 }

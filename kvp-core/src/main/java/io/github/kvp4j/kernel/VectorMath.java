@@ -24,18 +24,18 @@ import jdk.incubator.vector.VectorShuffle;
 
 /** Functions on vectors and rows of floats. */
 final class VectorMath {
-  static final float LOG2_E = 1.44269504f;
+  static final float LOG2_E = 1.442695f;
 
   /** Adding and subtracting 1.5 · 2^23 rounds to an integer and leaves it in the low bits. */
   private static final float ROUNDER = 0x1.8p23f;
 
   // 2^f for f in [-0.5, 0.5], interpolated at Chebyshev nodes; relative error 2e-8
-  private static final float C1 = 0.6931471824645996f;
-  private static final float C2 = 0.24022650718688965f;
-  private static final float C3 = 0.05550327152013779f;
-  private static final float C4 = 0.009618056938052177f;
-  private static final float C5 = 0.0013400427997112274f;
-  private static final float C6 = 0.00015461444854736328f;
+  private static final float C1 = 0.6931472f;
+  private static final float C2 = 0.2402265f;
+  private static final float C3 = 0.05550327f;
+  private static final float C4 = 0.009618057f;
+  private static final float C5 = 0.0013400428f;
+  private static final float C6 = 1.5461445E-4f;
 
   private static final VectorShuffle<Float> BY_8 = turn(8);
   private static final VectorShuffle<Float> BY_4 = turn(4);

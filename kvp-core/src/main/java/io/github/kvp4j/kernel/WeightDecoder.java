@@ -72,7 +72,7 @@ final class WeightDecoder {
         Arrays.fill(out, at + count, at + Simd.roundUp(count, 2 * LANES), 0);
       }
       case BF16 -> {
-        int words = words(w, row, column, count, scratch.words);
+        int words = words(w, row, column, count, scratch.words, 0);
         for (int i = 0; i < words; i += LANES) {
           IntVector both = FloatVector.fromArray(FLOATS, scratch.words, i).reinterpretAsInts();
           FloatVector even = both.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
@@ -82,7 +82,7 @@ final class WeightDecoder {
         }
       }
       case F16 -> {
-        int words = words(w, row, column, count, scratch.words);
+        int words = words(w, row, column, count, scratch.words, 0);
         for (int i = 0; i < words; i += LANES) {
           IntVector both = FloatVector.fromArray(FLOATS, scratch.words, i).reinterpretAsInts();
           fromHalf(both).intoArray(out, at + 2 * i);
@@ -101,22 +101,23 @@ final class WeightDecoder {
   }
 
   /**
-   * The words of columns {@code [column, column + count)} of a row of 16-bit numbers, as bits,
-   * padded by zeros to a vector.
+   * The words of columns {@code [column, column + count)} of a row of 16-bit numbers, as bits in
+   * {@code out[at ..]}, padded by zeros to a vector: two numbers a word, the even column in the low
+   * half.
    *
    * @return the number of words, padding included
    */
-  private static int words(Weight w, int row, int column, int count, float[] out) {
+  static int words(Weight w, int row, int column, int count, float[] out, int at) {
     MemorySegment data = w.data();
     long first = ((long) row * w.columns() + column) * 2;
     int words = count / 2;
-    MemorySegment.copy(data, FLOAT_LE, first, out, 0, words);
+    MemorySegment.copy(data, FLOAT_LE, first, out, at, words);
     int padded = Simd.roundUp(count, 2 * LANES) / 2;
-    Arrays.fill(out, words, padded, 0);
+    Arrays.fill(out, at + words, at + padded, 0);
     if (count % 2 == 1) {
       // a word of which only the lower half is there
       int last = data.get(SHORT_LE, first + 4L * words) & 0xffff;
-      out[words] = Float.intBitsToFloat(last);
+      out[at + words] = Float.intBitsToFloat(last);
     }
     return padded;
   }

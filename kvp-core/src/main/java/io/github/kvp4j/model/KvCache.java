@@ -46,6 +46,18 @@ public final class KvCache {
    * @param capacity positions, at least 1
    */
   public KvCache(ModelShape shape, int capacity) {
+    this(shape, capacity, false);
+  }
+
+  /**
+   * A cache that keeps one layer's rows at a time: each layer overwrites the one before. It is for
+   * prefill that hands every layer on as it is complete, and takes 1/layers of the memory.
+   */
+  public static KvCache rolling(ModelShape shape, int capacity) {
+    return new KvCache(shape, capacity, true);
+  }
+
+  private KvCache(ModelShape shape, int capacity, boolean rolling) {
     long floats = (long) capacity * shape.kvLength();
     if (capacity < 1 || floats > Integer.MAX_VALUE - 8) {
       throw new KvpException(
@@ -55,8 +67,13 @@ public final class KvCache {
     }
     this.shape = shape;
     this.capacity = capacity;
-    this.keys = new float[shape.layers()][(int) floats];
-    this.values = new float[shape.layers()][(int) floats];
+    this.keys = new float[shape.layers()][];
+    this.values = new float[shape.layers()][];
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      boolean share = rolling && layer > 0;
+      keys[layer] = share ? keys[0] : new float[(int) floats];
+      values[layer] = share ? values[0] : new float[(int) floats];
+    }
     this.states = new RowState[shape.layers()][capacity];
     for (RowState[] layer : states) {
       Arrays.fill(layer, RowState.ABSENT);

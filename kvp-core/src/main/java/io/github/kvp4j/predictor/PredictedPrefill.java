@@ -13,18 +13,21 @@
  */
 package io.github.kvp4j.predictor;
 
+import io.github.kvp4j.KvpException;
 import io.github.kvp4j.kernel.Kernels;
 import io.github.kvp4j.model.KvCache;
-import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.RopeTable;
 import io.github.kvp4j.prefill.AttentionMass;
 import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.LayerListener;
 import io.github.kvp4j.prefill.LayerRun;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefill.PrefillScratch;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Objects;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -61,257 +64,246 @@ public final class PredictedPrefill {
     return predictor;
   }
 
+  /** As the other, with no listener. */
+  public float[] prefill(
+      int[] tokens, int reused, Anchors anchors, KvCache cache, Cancellation cancellation) {
+    return prefill(tokens, reused, anchors, cache, LayerListener.NONE, cancellation);
+  }
+
   /**
-   * Fills the cache for a prompt and runs its last token.
+   * Fills the cache for a prompt and runs its last token, layer by layer, so that a {@linkplain
+   * KvCache#rolling rolling} cache suffices.
    *
    * @param tokens the whole prompt
    * @param reused positions that the cache already holds exactly, less than {@code tokens.length}
    * @param anchors which tokens stay exact
    * @param cache as long as the prompt at least
+   * @param listener told of each base layer that is complete
    * @return the residual stream {@code [hidden]} of the last token after the last layer
    */
   public float[] prefill(
-      int[] tokens, int reused, Anchors anchors, KvCache cache, Cancellation cancellation) {
-    base.checkPrompt(tokens, reused, cache);
-    return switch (predictor.auxiliary()) {
-      case Auxiliary.Prefix prefix -> prefix(prefix, tokens, reused, anchors, cache, cancellation);
-      case Auxiliary.Sibling s -> sibling(s, tokens, reused, anchors, cache, cancellation);
-    };
-  }
-
-  private float[] prefix(
-      Auxiliary.Prefix prefix,
       int[] tokens,
       int reused,
       Anchors anchors,
       KvCache cache,
+      LayerListener listener,
       Cancellation cancellation) {
-    int n = tokens.length;
-    int hidden = shape.hidden();
-    int split = prefix.layers();
-    boolean[] exact = sinkAndTail(n, reused, anchors);
-    AttentionMass mass = anchors.top() == 0 ? null : new AttentionMass(n, tailStart(n, anchors));
-    PrefillScratch scratch =
-        new PrefillScratch(shape, Math.min(PrefillEngine.CHUNK, n - reused));
-    float[] x = new float[scratch.rows() * hidden]; // (row, hidden)
-    int width = prefix.sources().size() * hidden;
-    float[] features = new float[scratch.rows() * width]; // (row, source, hidden)
-    // the stream at layer N of every row that may still become an anchor
-    float @Nullable [] allStreams = mass == null ? null : new float[(n - reused) * hidden];
-    float[] streams = new float[(mass == null ? count(exact) : 0) * hidden]; // (anchor, hidden)
-    int kept = 0;
-
-    for (int start = reused; start < n; start += PrefillEngine.CHUNK) {
-      int end = Math.min(n, start + PrefillEngine.CHUNK);
-      int rows = end - start;
-      int[] positions = PrefillEngine.range(start, end);
-      boolean[] exactRows = Arrays.copyOfRange(exact, start, end);
-      base.embed(tokens, start, end, x);
-      int layer = 0;
-      for (int slot = 0; slot < prefix.sources().size(); slot++) {
-        int source = prefix.sources().get(slot);
-        runPrefix(layer, source, positions, prefix.linearised(), exactRows, mass, cache, x, scratch, cancellation);
-        layer = source;
-        capture(rows, x, features, slot * hidden, width, scratch);
-      }
-      runPrefix(layer, split, positions, prefix.linearised(), exactRows, mass, cache, x, scratch, cancellation);
-      for (LinearProjection p : predictor.projections()) {
-        project(p, rows, features, width, positions, cache);
-      }
-      if (allStreams != null) {
-        System.arraycopy(x, 0, allStreams, (start - reused) * hidden, rows * hidden);
-      } else {
-        for (int i = 0; i < rows; i++) {
-          if (exactRows[i]) {
-            System.arraycopy(x, i * hidden, streams, kept++ * hidden, hidden);
-          }
-        }
-      }
-    }
-    if (mass != null && allStreams != null) {
-      chooseTop(exact, reused, anchors.top(), mass.mass());
-      streams = new float[count(exact) * hidden];
-      for (int p = reused, at = 0; p < n; p++) {
-        if (exact[p]) {
-          System.arraycopy(allStreams, (p - reused) * hidden, streams, at++ * hidden, hidden);
-        }
-      }
-    }
-    return runAnchors(split, exact, streams, cache, cancellation);
+    base.checkPrompt(tokens, reused, cache);
+    Request request = new Request(tokens, reused, anchors, cache, listener, cancellation);
+    return switch (predictor.auxiliary()) {
+      case Auxiliary.Prefix prefix -> prefix(prefix, request);
+      case Auxiliary.Sibling s -> sibling(s, request);
+    };
   }
 
-  private void runPrefix(
-      int from,
-      int to,
-      int[] positions,
-      Map<Integer, LinearMap> linearised,
-      boolean[] exactRows,
-      @Nullable AttentionMass mass,
+  private record Request(
+      int[] tokens,
+      int reused,
+      Anchors anchors,
       KvCache cache,
-      float[] x,
-      PrefillScratch scratch,
+      LayerListener listener,
       Cancellation cancellation) {
-    base.runLayers(
-        new LayerRun(
-            from,
-            to,
-            positions.length,
-            positions,
-            positions.length,
-            cache,
-            linearised,
-            exactRows,
-            mass,
-            cancellation),
-        x,
-        scratch);
+    int length() {
+      return tokens.length;
+    }
+
+    int rows() {
+      return tokens.length - reused;
+    }
   }
 
-  /** RMS-normalises the stream into one source's columns of the features. */
-  private void capture(
-      int rows, float[] x, float[] features, int column, int width, PrefillScratch scratch) {
+  private float[] prefix(Auxiliary.Prefix prefix, Request r) {
+    int n = r.length();
     int hidden = shape.hidden();
+    int rows = r.rows();
+    boolean[] exact = sinkAndTail(n, r.reused, r.anchors);
+    boolean[] exactRows = Arrays.copyOfRange(exact, r.reused, n);
+    AttentionMass mass =
+        r.anchors.top() == 0 ? null : new AttentionMass(n, tailStart(n, r.anchors));
+    PrefillScratch scratch = new PrefillScratch(shape, Math.min(PrefillEngine.CHUNK, rows));
+    int[] positions = PrefillEngine.range(r.reused, n);
+    int width = prefix.sources().size() * hidden;
+    float[] features = new float[Math.multiplyExact(rows, width)]; // (row, source, hidden)
+    float[] x = new float[Math.multiplyExact(rows, hidden)]; // (row, hidden)
+    base.embed(r.tokens, r.reused, n, x);
+
+    // the auxiliary: the base's own first layers, for every row
+    for (int layer = 0; layer < prefix.layers(); layer++) {
+      capture(prefix, layer, rows, x, features);
+      base.runLayer(
+          new LayerRun(
+              layer,
+              layer + 1,
+              rows,
+              positions,
+              rows,
+              r.cache,
+              prefix.linearised(),
+              exactRows,
+              mass,
+              r.cancellation),
+          x,
+          scratch);
+      r.listener.layerDone(layer);
+    }
+    capture(prefix, prefix.layers(), rows, x, features);
+
+    // the anchors go on alone
+    if (mass != null) {
+      chooseTop(exact, r.reused, r.anchors.top(), mass.mass());
+    }
+    float[] streams = new float[count(exact) * hidden]; // (anchor, hidden)
+    for (int p = r.reused, at = 0; p < n; p++) {
+      if (exact[p]) {
+        System.arraycopy(x, (p - r.reused) * hidden, streams, at++ * hidden, hidden);
+      }
+    }
+    return upperLayers(
+        r, exact, streams, p -> project(p, rows, features, features, 0, width, r.reused, r.cache));
+  }
+
+  /** RMS-normalises the stream into a source's columns of the features, if the layer is a source. */
+  private void capture(
+      Auxiliary.Prefix prefix, int layer, int rows, float[] x, float[] features) {
+    int slot = prefix.sources().indexOf(layer);
+    if (slot < 0) {
+      return;
+    }
+    int hidden = shape.hidden();
+    int width = prefix.sources().size() * hidden;
     if (width == hidden) {
       base.kernels().rmsNorm(rows, hidden, x, 0, null, shape.normEpsilon(), features, 0);
       return;
     }
-    float[] normed = scratch.normed();
+    float[] normed = new float[rows * hidden]; // (row, hidden)
     base.kernels().rmsNorm(rows, hidden, x, 0, null, shape.normEpsilon(), normed, 0);
     for (int i = 0; i < rows; i++) {
-      System.arraycopy(normed, i * hidden, features, i * width + column, hidden);
+      System.arraycopy(normed, i * hidden, features, i * width + slot * hidden, hidden);
     }
   }
 
+  /** Predicts the keys and values of {@code rows} positions from {@code from} on in one layer. */
   private void project(
       LinearProjection p,
       int rows,
-      float[] features,
+      float[] keyFeatures,
+      float[] valueFeatures,
+      int offset,
       int width,
-      int[] positions,
+      int from,
       KvCache cache) {
     Kernels kernels = base.kernels();
-    RopeTable rope = base.weights().rope();
     int kv = shape.kvLength();
-    int at = positions[0] * kv;
+    int at = from * kv;
     float[] keys = cache.keys(p.layer());
-    kernels.gemm(rows, features, 0, width, p.key().weight(), p.key().bias(), keys, at, kv, false);
-    kernels.rotate(rows, shape.kvHeads(), keys, at, kv, positions, rope);
+    float[] values = cache.values(p.layer());
+    kernels.gemm(
+        rows, keyFeatures, offset, width, p.key().weight(), p.key().bias(), keys, at, kv, false);
+    kernels.rotate(
+        rows,
+        shape.kvHeads(),
+        keys,
+        at,
+        kv,
+        PrefillEngine.range(from, from + rows),
+        base.weights().rope());
     kernels.gemm(
         rows,
-        features,
-        0,
+        valueFeatures,
+        offset,
         width,
         p.value().weight(),
         p.value().bias(),
-        cache.values(p.layer()),
+        values,
         at,
         kv,
         false);
-    cache.mark(p.layer(), positions[0], positions[0] + rows, KvCache.RowState.PREDICTED);
+    cache.mark(p.layer(), from, from + rows, KvCache.RowState.PREDICTED);
   }
 
-  private float[] sibling(
-      Auxiliary.Sibling s,
-      int[] tokens,
-      int reused,
-      Anchors anchors,
-      KvCache cache,
-      Cancellation cancellation) {
-    int n = tokens.length;
-    boolean[] exact = sinkAndTail(n, reused, anchors);
-    if (n > 1) {
-      PrefillEngine engine = java.util.Objects.requireNonNull(sibling);
-      ModelShape auxShape = s.weights().shape();
-      KvCache auxCache = new KvCache(auxShape, n - 1);
-      int[] read = Arrays.copyOf(tokens, n - 1);
-      engine.prefill(read, 0, auxCache, cancellation);
-      int[] back = IntStream.range(0, n - 1).toArray();
-      RopeTable inverse = s.weights().rope().inverse();
-      for (int layer = 0; layer < auxShape.layers(); layer++) {
-        base.kernels()
-            .rotate(
-                n - 1, auxShape.kvHeads(), auxCache.keys(layer), 0, auxShape.kvLength(), back, inverse);
-      }
-      for (LinearProjection p : predictor.projections()) {
-        cancellation.check();
-        projectSibling(s, p, n - 1, reused, auxCache, cache);
-      }
+  private float[] sibling(Auxiliary.Sibling s, Request r) {
+    if (r.anchors.top() > 0) {
+      throw new KvpException(
+          KvpException.Kind.UNSUPPORTED,
+          "The anchors are " + r.anchors + "; top anchors are chosen for PREFIX predictors only.");
+    }
+    int read = r.length() - 1; // the last token is the base's
+    boolean[] exact = sinkAndTail(r.length(), r.reused, r.anchors);
+    KvCache auxiliary = new KvCache(s.weights().shape(), Math.max(1, read));
+    if (read > 0) {
+      Objects.requireNonNull(sibling)
+          .prefill(Arrays.copyOf(r.tokens, read), 0, auxiliary, r.cancellation);
+      unrotate(s, auxiliary, read);
     }
     int hidden = shape.hidden();
     float[] streams = new float[count(exact) * hidden]; // (anchor, hidden)
-    for (int p = 0, at = 0; p < n; p++) {
+    for (int p = 0, at = 0; p < r.length(); p++) {
       if (exact[p]) {
-        base.weights().embedding().row(tokens[p], streams, at++ * hidden);
+        base.weights().embedding().row(r.tokens[p], streams, at++ * hidden);
       }
     }
-    return runAnchors(0, exact, streams, cache, cancellation);
-  }
-
-  private void projectSibling(
-      Auxiliary.Sibling s,
-      LinearProjection p,
-      int rows,
-      int reused,
-      KvCache auxCache,
-      KvCache cache) {
-    if (rows <= reused) {
-      return;
-    }
-    int source = s.map().source(p.layer());
     int width = s.weights().shape().kvLength();
-    int kv = shape.kvLength();
-    int m = rows - reused;
-    int at = reused * kv;
-    Kernels kernels = base.kernels();
-    float[] keys = cache.keys(p.layer());
-    kernels.gemm(
-        m, auxCache.keys(source), reused * width, width, p.key().weight(), p.key().bias(), keys, at, kv, false);
-    kernels.rotate(
-        m, shape.kvHeads(), keys, at, kv, PrefillEngine.range(reused, rows), base.weights().rope());
-    kernels.gemm(
-        m,
-        auxCache.values(source),
-        reused * width,
-        width,
-        p.value().weight(),
-        p.value().bias(),
-        cache.values(p.layer()),
-        at,
-        kv,
-        false);
-    cache.mark(p.layer(), reused, rows, KvCache.RowState.PREDICTED);
+    return upperLayers(
+        r,
+        exact,
+        streams,
+        p -> {
+          int source = s.map().source(p.layer());
+          if (read > r.reused) {
+            project(
+                p,
+                read - r.reused,
+                auxiliary.keys(source),
+                auxiliary.values(source),
+                r.reused * width,
+                width,
+                r.reused,
+                r.cache);
+          }
+        });
   }
 
-  /** Runs the anchors through the layers from {@code split} on; the last one's stream is returned. */
-  private float[] runAnchors(
-      int split, boolean[] exact, float[] streams, KvCache cache, Cancellation cancellation) {
+  /** Turns the auxiliary's keys back to what they were before RoPE: that is what is projected. */
+  private void unrotate(Auxiliary.Sibling s, KvCache cache, int rows) {
+    ModelShape aux = s.weights().shape();
+    RopeTable inverse = s.weights().rope().inverse();
+    int[] positions = PrefillEngine.range(0, rows);
+    for (int layer = 0; layer < aux.layers(); layer++) {
+      base.kernels()
+          .rotate(rows, aux.kvHeads(), cache.keys(layer), 0, aux.kvLength(), positions, inverse);
+    }
+  }
+
+  /**
+   * The predicted layers: in each, first the prediction for all rows, then the anchors exactly over
+   * the mixed cache. Returns the last token's stream.
+   */
+  private float[] upperLayers(
+      Request r, boolean[] exact, float[] streams, Consumer<LinearProjection> predict) {
     int hidden = shape.hidden();
-    int[] positions =
-        IntStream.range(0, exact.length).filter(p -> exact[p]).toArray();
+    int[] positions = IntStream.range(0, exact.length).filter(p -> exact[p]).toArray();
     PrefillScratch scratch =
         new PrefillScratch(shape, Math.min(PrefillEngine.CHUNK, positions.length));
-    for (int start = 0; start < positions.length; start += PrefillEngine.CHUNK) {
-      int end = Math.min(positions.length, start + PrefillEngine.CHUNK);
-      float[] x =
-          start == 0 && end == positions.length
-              ? streams
-              : Arrays.copyOfRange(streams, start * hidden, end * hidden);
-      boolean last = end == positions.length;
-      base.runLayers(
-          LayerRun.plain(
-                  split,
-                  shape.layers(),
-                  Arrays.copyOfRange(positions, start, end),
-                  cache,
-                  cancellation)
-              .withOutputs(last ? 1 : 0),
-          x,
+    for (LinearProjection p : predictor.projections()) {
+      r.cancellation.check();
+      predict.accept(p);
+      base.runLayer(
+          new LayerRun(
+              p.layer(),
+              p.layer() + 1,
+              positions.length,
+              positions,
+              p.layer() == shape.layers() - 1 ? 1 : positions.length,
+              r.cache,
+              Map.of(),
+              null,
+              null,
+              r.cancellation),
+          streams,
           scratch);
-      if (last) {
-        return Arrays.copyOfRange(x, (end - start - 1) * hidden, (end - start) * hidden);
-      }
+      r.listener.layerDone(p.layer());
     }
-    throw new IllegalStateException("the last token is always an anchor");
+    return Arrays.copyOfRange(streams, streams.length - hidden, streams.length);
   }
 
   private static int tailStart(int length, Anchors anchors) {

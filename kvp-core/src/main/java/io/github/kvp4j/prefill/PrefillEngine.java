@@ -22,6 +22,7 @@ import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.model.Weight;
 import java.util.Arrays;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,37 +60,78 @@ public final class PrefillEngine {
     return kernels;
   }
 
+  /** As {@link #prefill(int[], int, KvCache, LayerListener, Cancellation)}, with no listener. */
+  public float[] prefill(int[] tokens, int reused, KvCache cache, Cancellation cancellation) {
+    return prefill(tokens, reused, cache, LayerListener.NONE, cancellation);
+  }
+
   /**
    * Reads a prompt exactly: every layer, every position in {@code [reused, tokens.length)}, over a
    * cache whose first {@code reused} positions are exact already.
    *
+   * <p>One layer after the other, all rows through each: so a layer's keys and values are complete
+   * before the next begins, and a {@linkplain KvCache#rolling rolling} cache suffices.
+   *
    * @param tokens the whole prompt
    * @param reused positions that the cache holds already, less than {@code tokens.length}
    * @param cache as long as the prompt at least
+   * @param listener told of each layer that is complete
    * @return the residual stream {@code [hidden]} of the last token after the last layer
    */
-  public float[] prefill(int[] tokens, int reused, KvCache cache, Cancellation cancellation) {
+  public float[] prefill(
+      int[] tokens, int reused, KvCache cache, LayerListener listener, Cancellation cancellation) {
     checkPrompt(tokens, reused, cache);
-    int layers = shape.layers();
-    int hidden = shape.hidden();
-    PrefillScratch scratch = new PrefillScratch(shape, Math.min(CHUNK, tokens.length - reused));
-    float[] x = new float[scratch.rows() * hidden]; // (row, hidden)
-    float[] last = new float[hidden];
-    for (int start = reused; start < tokens.length; start += CHUNK) {
-      int end = Math.min(tokens.length, start + CHUNK);
-      int[] positions = range(start, end);
-      embed(tokens, start, end, x);
-      // only the very last token's output is ever read: other chunks end with their keys and values
-      int outputs = end == tokens.length ? 1 : 0;
-      runLayers(
-          LayerRun.plain(0, layers, positions, cache, cancellation).withOutputs(outputs),
+    int[] positions = range(reused, tokens.length);
+    float[] x = new float[Math.multiplyExact(positions.length, shape.hidden())]; // (row, hidden)
+    embed(tokens, reused, tokens.length, x);
+    PrefillScratch scratch = new PrefillScratch(shape, Math.min(CHUNK, positions.length));
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      // only the very last token's output is ever read
+      int outputs = layer == shape.layers() - 1 ? 1 : positions.length;
+      runLayer(
+          new LayerRun(
+              layer,
+              layer + 1,
+              positions.length,
+              positions,
+              outputs,
+              cache,
+              Map.of(),
+              null,
+              null,
+              cancellation),
           x,
           scratch);
-      if (outputs == 1) {
-        System.arraycopy(x, (end - start - 1) * hidden, last, 0, hidden);
-      }
+      listener.layerDone(layer);
     }
-    return last;
+    return Arrays.copyOfRange(x, x.length - shape.hidden(), x.length);
+  }
+
+  /**
+   * Runs one layer for any number of rows, {@link #CHUNK} at a time; otherwise as {@link #runLayers}.
+   */
+  public void runLayer(LayerRun run, float[] x, PrefillScratch scratch) {
+    int rows = run.rows();
+    for (int start = 0; start < rows; start += CHUNK) {
+      int end = Math.min(rows, start + CHUNK);
+      run.cancellation().check();
+      boolean[] exactRows = run.exactRows();
+      LayerRun part =
+          rows <= CHUNK
+              ? run
+              : new LayerRun(
+                  run.from(),
+                  run.to(),
+                  end - start,
+                  Arrays.copyOfRange(run.positions(), start, end),
+                  Math.min(end - start, Math.max(0, end - (rows - run.outputs()))),
+                  run.cache(),
+                  run.linearised(),
+                  exactRows == null ? null : Arrays.copyOfRange(exactRows, start, end),
+                  run.mass(),
+                  run.cancellation());
+      runLayer(run.from(), part, part.outputs(), x, start, scratch);
+    }
   }
 
   /** Refuses a prompt that is empty, beyond the cache, or holds a token that is none. */
@@ -160,18 +202,21 @@ public final class PrefillEngine {
     for (int layer = run.from(); layer < run.to(); layer++) {
       run.cancellation().check();
       int outputs = layer == run.to() - 1 ? run.outputs() : run.rows();
-      runLayer(layer, run, outputs, x, scratch);
+      runLayer(layer, run, outputs, x, 0, scratch);
     }
   }
 
-  private void runLayer(int layer, LayerRun run, int outputs, float[] x, PrefillScratch s) {
+  /** One layer for rows {@code firstRow ..} of {@code x}; the run's rows count from there. */
+  private void runLayer(
+      int layer, LayerRun run, int outputs, float[] x, int firstRow, PrefillScratch s) {
     LayerWeights w = weights.layers().get(layer);
     int m = run.rows();
     int hidden = shape.hidden();
     int attention = shape.attentionLength();
 
     // keys and values of every row, straight into the cache
-    kernels.rmsNorm(m, hidden, x, 0, w.attentionNorm(), shape.normEpsilon(), s.normed, 0);
+    kernels.rmsNorm(
+        m, hidden, x, firstRow * hidden, w.attentionNorm(), shape.normEpsilon(), s.normed, 0);
     writeKeysAndValues(layer, run, w, s);
     if (outputs == 0) {
       return;
@@ -211,17 +256,18 @@ public final class PrefillEngine {
         shape.headSize(),
         shape.attentionScale(),
         s.attended);
+    int row = firstRow + first;
     kernels.gemm(
-        outputs, s.attended, 0, attention, w.output(), null, x, first * hidden, hidden, true);
+        outputs, s.attended, 0, attention, w.output(), null, x, row * hidden, hidden, true);
 
     // feed-forward network, or its linear stand-in
     kernels.rmsNorm(
-        outputs, hidden, x, first * hidden, w.feedForwardNorm(), shape.normEpsilon(), s.normed, 0);
+        outputs, hidden, x, row * hidden, w.feedForwardNorm(), shape.normEpsilon(), s.normed, 0);
     LinearMap map = run.linearised().get(layer);
     if (map == null) {
-      feedForward(w, outputs, s.normed, x, first, s);
+      feedForward(w, outputs, s.normed, x, row, s);
     } else {
-      linearised(map, w, outputs, run.exactRows(), x, first, s);
+      linearised(map, w, outputs, run.exactRows(), first, x, row, s);
     }
   }
 
@@ -266,6 +312,7 @@ public final class PrefillEngine {
       LayerWeights w,
       int rows,
       boolean @Nullable [] exactRows,
+      int firstFlag,
       float[] x,
       int firstRow,
       PrefillScratch s) {
@@ -274,7 +321,7 @@ public final class PrefillEngine {
     int exact = 0;
     if (exactRows != null) {
       for (int i = 0; i < rows; i++) {
-        exact += exactRows[firstRow + i] ? 1 : 0;
+        exact += exactRows[firstFlag + i] ? 1 : 0;
       }
     }
     if (exact == 0) {
@@ -287,7 +334,7 @@ public final class PrefillEngine {
     float[] normed = new float[exact * hidden]; // (exact row, hidden)
     int at = 0;
     for (int i = 0; i < rows; i++) {
-      if (exactRows != null && exactRows[firstRow + i]) {
+      if (exactRows != null && exactRows[firstFlag + i]) {
         System.arraycopy(x, (firstRow + i) * hidden, stream, at * hidden, hidden);
         System.arraycopy(s.normed, i * hidden, normed, at * hidden, hidden);
         at++;
@@ -297,7 +344,7 @@ public final class PrefillEngine {
     feedForward(w, exact, normed, stream, 0, s);
     at = 0;
     for (int i = 0; i < rows; i++) {
-      if (exactRows != null && exactRows[firstRow + i]) {
+      if (exactRows != null && exactRows[firstFlag + i]) {
         System.arraycopy(stream, at * hidden, x, (firstRow + i) * hidden, hidden);
         at++;
       }

@@ -44,11 +44,6 @@ public final class PrefillScratch {
     return rows;
   }
 
-  /** Room for one normalised stream {@code (row, hidden)}, overwritten by the next layer. */
-  public float[] normed() {
-    return normed;
-  }
-
   /** Bytes that a scratch for {@code rows} rows takes. */
   public static long bytes(ModelShape shape, int rows) {
     return 4L * rows * (shape.hidden() + 2L * shape.attentionLength() + 2L * shape.feedForward());

@@ -23,6 +23,7 @@ import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.RopeTable;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /**
  * Hands a prompt's keys and values to Jlama.
@@ -32,6 +33,9 @@ import java.lang.foreign.ValueLayout;
  * attention comes out right; whoever writes keys must follow, or every head but the first is wrong.
  */
 final class JlamaKvWriter {
+  /** Rows that one thread copies at a time. */
+  private static final int BLOCK = 128;
+
   private final ModelShape shape;
   private final RopeTable rope;
   private final Workers workers;
@@ -52,24 +56,28 @@ final class JlamaKvWriter {
    * to}.
    */
   void write(KvCache cache, int from, int to, KvBufferCache.KvBuffer buffer) {
-    // Jlama makes its pages on first touch and not under a lock: touch them from one thread
-    AbstractTensor<?, ?>[][] keyPages = new AbstractTensor<?, ?>[shape.layers()][];
-    AbstractTensor<?, ?>[][] valuePages = new AbstractTensor<?, ?>[shape.layers()][];
     for (int layer = 0; layer < shape.layers(); layer++) {
-      keyPages[layer] = buffer.getKeyTensorsUptoPosition(layer, to - 1);
-      valuePages[layer] = buffer.getValTensorsUptoPosition(layer, to - 1);
+      writeLayer(layer, cache, from, to, buffer);
     }
-    workers.forEach(
-        shape.layers(),
-        layer -> {
-          float[] shifted = new float[(to - from) * shape.kvLength()]; // (row, kvLength)
-          System.arraycopy(
-              cache.keys(layer), from * shape.kvLength(), shifted, 0, shifted.length);
-          shiftHeads(shifted, to - from);
-          copy(shifted, 0, from, to, keyPages[layer]);
-          copy(cache.values(layer), from * shape.kvLength(), from, to, valuePages[layer]);
-        });
     buffer.setCurrentContextPosition(to);
+  }
+
+  /** Copies rows {@code [from, to)} of one layer; the buffer's context position stays. */
+  void writeLayer(int layer, KvCache cache, int from, int to, KvBufferCache.KvBuffer buffer) {
+    AbstractTensor<?, ?>[] keyPages = buffer.getKeyTensorsUptoPosition(layer, to - 1);
+    AbstractTensor<?, ?>[] valuePages = buffer.getValTensorsUptoPosition(layer, to - 1);
+    int kv = shape.kvLength();
+    int blocks = (to - from + BLOCK - 1) / BLOCK;
+    workers.forEach(
+        blocks,
+        block -> {
+          int start = from + block * BLOCK;
+          int end = Math.min(to, start + BLOCK);
+          float[] shifted = Arrays.copyOfRange(cache.keys(layer), start * kv, end * kv);
+          shiftHeads(shifted, end - start);
+          copy(shifted, 0, start, end, keyPages);
+          copy(cache.values(layer), start * kv, start, end, valuePages);
+        });
   }
 
   /** Turns each head h of plainly rotated keys on by another 2h positions. */

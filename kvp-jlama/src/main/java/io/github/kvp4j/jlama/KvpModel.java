@@ -31,12 +31,15 @@ import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.LayerListener;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefill.PrefillScratch;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -303,16 +306,19 @@ public final class KvpModel implements AutoCloseable {
       if (choice.mode == KvpMode.OFF) {
         logits = decode.prefill(tokens, buffer, cancellation);
       } else {
-        PrefillEngine base = java.util.Objects.requireNonNull(engine);
+        PrefillEngine base = Objects.requireNonNull(engine);
         checkMemory(tokens.length);
-        KvCache cache = new KvCache(shape, tokens.length);
+        // Jlama's buffer holds the prompt's rows; ours only ever holds one layer's
+        KvCache cache = KvCache.rolling(shape, tokens.length);
+        JlamaKvWriter out = Objects.requireNonNull(writer);
+        LayerListener handOn = layer -> out.writeLayer(layer, cache, 0, tokens.length, buffer);
         PredictedPrefill prediction = choice.prediction;
         float[] last =
             prediction != null
-                ? prediction.prefill(tokens, 0, request.anchors(), cache, cancellation)
-                : base.prefill(tokens, 0, cache, cancellation);
+                ? prediction.prefill(tokens, 0, request.anchors(), cache, handOn, cancellation)
+                : base.prefill(tokens, 0, cache, handOn, cancellation);
+        buffer.setCurrentContextPosition(tokens.length);
         logits = base.logits(last);
-        java.util.Objects.requireNonNull(writer).write(cache, 0, tokens.length, buffer);
         exact = cache.exactPositions(tokens.length);
       }
       DecodeLoop.Outcome outcome =
@@ -395,7 +401,7 @@ public final class KvpModel implements AutoCloseable {
             ? new Choice(
                 KvpMode.PREDICT,
                 String.format(
-                    java.util.Locale.ROOT, "predicting takes %.0f %% of the work", 100 * share),
+                    Locale.ROOT, "predicting takes %.0f %% of the work", 100 * share),
                 predictor.prefill)
             : new Choice(
                 KvpMode.EXACT,

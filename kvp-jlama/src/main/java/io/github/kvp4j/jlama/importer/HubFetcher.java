@@ -1,3 +1,16 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
 package io.github.kvp4j.jlama.importer;
 
 import com.github.tjake.jlama.safetensors.SafeTensorSupport;
@@ -101,9 +114,22 @@ final class HubFetcher implements ModelFetcher {
     } finally {
       client.shutdownNow();
     }
-    if (status != 200) {
+    if (status == 404) {
+      throw unavailable("it has no such model", null);
+    }
+    boolean secret = status == 401 || status == 403;
+    if (secret && !hasToken()) {
+      throw unavailable("it has no such model that can be read without a token", null);
+    }
+    if (!secret && status != 200) {
       throw unavailable("it answers with status " + status, null);
     }
+  }
+
+  /** Whether Jlama's downloader has a token to show, as it needs for gated models. */
+  private static boolean hasToken() {
+    return System.getenv("HF_TOKEN") != null
+        || System.getProperty("huggingface.auth.token") != null;
   }
 
   private KvpException unavailable(String why, @Nullable Throwable cause) {

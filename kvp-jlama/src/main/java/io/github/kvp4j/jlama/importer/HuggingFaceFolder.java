@@ -1,6 +1,20 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
 package io.github.kvp4j.jlama.importer;
 
 import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -221,6 +235,8 @@ final class HuggingFaceFolder {
     for (String file : files()) {
       if (weightFiles.contains(file)) {
         written.add(copyWeights(file, out.resolve(file), encoding, progress));
+      } else if (file.equals(INDEX)) {
+        written.add(ImportFiles.writeJson(out.resolve(file), true, this::writeIndex));
       } else {
         written.add(ImportFiles.copy(folder.resolve(file), out.resolve(file), ImportProgress.NONE));
       }
@@ -232,6 +248,22 @@ final class HuggingFaceFolder {
               out.resolve("README.md"), o -> o.write(readme.getBytes(StandardCharsets.UTF_8))));
     }
     return written;
+  }
+
+  /** Writes the index anew: Jlama needs its metadata, which a file may lack. */
+  private void writeIndex(JsonGenerator json) throws IOException {
+    json.writeStartObject();
+    json.writeObjectFieldStart("metadata");
+    json.writeStringField("format", "pt");
+    json.writeEndObject();
+    json.writeObjectFieldStart("weight_map");
+    if (index != null) {
+      for (Map.Entry<String, String> e : index.entrySet()) {
+        json.writeStringField(e.getKey(), e.getValue());
+      }
+    }
+    json.writeEndObject();
+    json.writeEndObject();
   }
 
   private FileRecord copyWeights(
