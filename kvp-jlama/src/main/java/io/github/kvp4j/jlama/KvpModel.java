@@ -26,6 +26,7 @@ import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.BaseFingerprint;
 import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PredictorFile;
@@ -33,7 +34,6 @@ import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.LayerListener;
 import io.github.kvp4j.prefill.PrefillEngine;
-import io.github.kvp4j.prefill.PrefillScratch;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
@@ -307,7 +307,7 @@ public final class KvpModel implements AutoCloseable {
         logits = decode.prefill(tokens, buffer, cancellation);
       } else {
         PrefillEngine base = Objects.requireNonNull(engine);
-        checkMemory(tokens.length);
+        MemoryEstimate.of(shape, tokens.length, limit, choice.sources()).check(tokens.length);
         // Jlama's buffer holds the prompt's rows; ours only ever holds one layer's
         KvCache cache = KvCache.rolling(shape, tokens.length);
         JlamaKvWriter out = Objects.requireNonNull(writer);
@@ -362,7 +362,15 @@ public final class KvpModel implements AutoCloseable {
   }
 
   /** How a prompt is read, and why; the prediction is null unless the mode is PREDICT. */
-  private record Choice(KvpMode mode, String reason, @Nullable PredictedPrefill prediction) {}
+  private record Choice(KvpMode mode, String reason, @Nullable PredictedPrefill prediction) {
+    /** How many source layers' features a prediction keeps; 0 where there is none. */
+    int sources() {
+      return prediction != null
+              && prediction.predictor().auxiliary() instanceof Auxiliary.Prefix prefix
+          ? prefix.sources().size()
+          : 0;
+    }
+  }
 
   private Choice choose(GenerateRequest request, int promptTokens) {
     KvpMode wanted = request.mode() == null ? defaultMode : request.mode();
@@ -409,25 +417,6 @@ public final class KvpModel implements AutoCloseable {
                 null);
       }
     };
-  }
-
-  /** Refuses a prompt whose cache can't fit, before anything of it is allocated. */
-  private void checkMemory(int positions) {
-    long need =
-        shape.kvBytesPerPosition() * positions
-            + PrefillScratch.bytes(shape, Math.min(positions, PrefillEngine.CHUNK));
-    Runtime runtime = Runtime.getRuntime();
-    long free = runtime.maxMemory() - runtime.totalMemory() + runtime.freeMemory();
-    if (need > free) {
-      System.gc(); // what looks used may be garbage; asked only when the alternative is to refuse
-      free = runtime.maxMemory() - runtime.totalMemory() + runtime.freeMemory();
-    }
-    if (need > free) {
-      throw new KvpException(
-          KvpException.Kind.OUT_OF_MEMORY,
-          "A prompt of " + positions + " tokens needs " + (need >> 20) + " MB, but " + (free >> 20)
-              + " MB are free; start Java with a larger -Xmx or shorten the prompt.");
-    }
   }
 
   private KvpException closed() {
