@@ -1,0 +1,216 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.prefill;
+
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.kernel.Kernels;
+import io.github.kvp4j.model.KvCache;
+import io.github.kvp4j.model.LayerWeights;
+import io.github.kvp4j.model.ModelShape;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Reads several prompts in one pass: their tokens are stacked for the matrix products, so that short
+ * prompts use the machine as well as a long one does, and attention runs for each prompt apart.
+ *
+ * <p>Safe for use by many threads.
+ */
+public final class BatchPrefill {
+  private final PrefillEngine engine;
+  private final ModelShape shape;
+  private final Kernels kernels;
+
+  /** Batches over an engine's model and kernels. */
+  public BatchPrefill(PrefillEngine engine) {
+    this.engine = engine;
+    this.shape = engine.weights().shape();
+    this.kernels = engine.kernels();
+  }
+
+  /**
+   * Reads prompts exactly, from their first position on.
+   *
+   * @param prompts token ids of each
+   * @param caches one for each prompt, as long as it at least; rolling ones suffice
+   * @param listener told of each layer that is complete for all prompts
+   * @return for each prompt the last token's residual stream {@code [hidden]} after the last layer
+   */
+  public List<float[]> prefill(
+      List<int[]> prompts,
+      List<KvCache> caches,
+      LayerListener listener,
+      Cancellation cancellation) {
+    if (prompts.isEmpty() || prompts.size() != caches.size()) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "A batch has " + prompts.size() + " prompts and " + caches.size()
+              + " caches; at least one prompt and as many caches are needed.");
+    }
+    Stack stack = new Stack(prompts, caches);
+    int hidden = shape.hidden();
+    float[] x = new float[Math.multiplyExact(stack.rows, hidden)]; // (row, hidden)
+    for (int p = 0; p < prompts.size(); p++) {
+      engine.checkPrompt(prompts.get(p), 0, caches.get(p));
+      float[] own = new float[prompts.get(p).length * hidden];
+      engine.embed(prompts.get(p), 0, prompts.get(p).length, own);
+      System.arraycopy(own, 0, x, stack.first[p] * hidden, own.length);
+    }
+    PrefillScratch s =
+        new PrefillScratch(
+            shape, Math.max(prompts.size(), Math.min(PrefillEngine.CHUNK, stack.rows)));
+    int last = shape.layers() - 1;
+    for (int layer = 0; layer <= last; layer++) {
+      for (int start = 0; start < stack.rows; start += PrefillEngine.CHUNK) {
+        cancellation.check();
+        int end = Math.min(stack.rows, start + PrefillEngine.CHUNK);
+        keysAndValues(layer, stack, start, end, x, s);
+        if (layer < last) {
+          rest(layer, stack.parts(start, end), x, start, end - start, s);
+        }
+      }
+      if (layer < last) {
+        listener.layerDone(layer);
+      }
+    }
+    // in the last layer only each prompt's last row goes on
+    float[] ends = new float[prompts.size() * hidden]; // (prompt, hidden)
+    List<Part> parts = new ArrayList<>();
+    for (int p = 0; p < prompts.size(); p++) {
+      int n = prompts.get(p).length;
+      System.arraycopy(x, (stack.first[p] + n - 1) * hidden, ends, p * hidden, hidden);
+      parts.add(new Part(caches.get(p), p, 1, n - 1));
+    }
+    float[] norm = engine.weights().layers().get(last).attentionNorm();
+    kernels.rmsNorm(prompts.size(), hidden, ends, 0, norm, shape.normEpsilon(), s.normed, 0);
+    rest(last, parts, ends, 0, prompts.size(), s);
+    listener.layerDone(last);
+    List<float[]> out = new ArrayList<>();
+    for (int p = 0; p < prompts.size(); p++) {
+      out.add(Arrays.copyOfRange(ends, p * hidden, (p + 1) * hidden));
+    }
+    return out;
+  }
+
+  /**
+   * Rows of one prompt within the rows at hand.
+   *
+   * @param cache the prompt's
+   * @param row the first row, counted within the rows at hand
+   * @param count how many
+   * @param position prompt position of the first
+   */
+  private record Part(KvCache cache, int row, int count, int position) {}
+
+  /** The prompts' rows one after the other. */
+  private static final class Stack {
+    final List<KvCache> caches;
+    final int[] first; // (prompt): its first row
+    final int[] length; // (prompt)
+    final int rows;
+
+    Stack(List<int[]> prompts, List<KvCache> caches) {
+      this.caches = caches;
+      this.first = new int[prompts.size()];
+      this.length = new int[prompts.size()];
+      int at = 0;
+      for (int p = 0; p < first.length; p++) {
+        first[p] = at;
+        length[p] = prompts.get(p).length;
+        at = Math.addExact(at, length[p]);
+      }
+      this.rows = at;
+    }
+
+    /** What of each prompt lies in rows {@code [start, end)}. */
+    List<Part> parts(int start, int end) {
+      List<Part> out = new ArrayList<>();
+      for (int p = 0; p < first.length; p++) {
+        int from = Math.max(start, first[p]);
+        int to = Math.min(end, first[p] + length[p]);
+        if (from < to) {
+          out.add(new Part(caches.get(p), from - start, to - from, from - first[p]));
+        }
+      }
+      return out;
+    }
+  }
+
+  /** Norms rows {@code [start, end)} and writes their keys and values to their caches. */
+  private void keysAndValues(
+      int layer, Stack stack, int start, int end, float[] x, PrefillScratch s) {
+    LayerWeights w = engine.weights().layers().get(layer);
+    int hidden = shape.hidden();
+    int kv = shape.kvLength();
+    int m = end - start;
+    kernels.rmsNorm(
+        m, hidden, x, start * hidden, w.attentionNorm(), shape.normEpsilon(), s.normed, 0);
+    kernels.gemm(m, s.normed, 0, hidden, w.key(), w.keyBias(), s.query, 0, kv, false);
+    kernels.gemm(m, s.normed, 0, hidden, w.value(), w.valueBias(), s.attended, 0, kv, false);
+    for (Part part : stack.parts(start, end)) {
+      float[] keys = part.cache.keys(layer);
+      int at = part.position * kv;
+      System.arraycopy(s.query, part.row * kv, keys, at, part.count * kv);
+      System.arraycopy(
+          s.attended, part.row * kv, part.cache.values(layer), at, part.count * kv);
+      kernels.rotate(
+          part.count, shape.kvHeads(), keys, at, kv, positions(part), engine.weights().rope());
+      part.cache.mark(
+          layer, part.position, part.position + part.count, KvCache.RowState.EXACT);
+    }
+  }
+
+  /** Attention and feed-forward network of rows whose norm is in the scratch. */
+  private void rest(
+      int layer, List<Part> parts, float[] x, int firstRow, int m, PrefillScratch s) {
+    LayerWeights w = engine.weights().layers().get(layer);
+    int hidden = shape.hidden();
+    int attention = shape.attentionLength();
+    kernels.gemm(
+        m, s.normed, 0, hidden, w.query(), w.queryBias(), s.query, 0, attention, false);
+    for (Part part : parts) {
+      int from = part.row * attention;
+      float[] query = Arrays.copyOfRange(s.query, from, from + part.count * attention);
+      float[] attended = new float[query.length];
+      int[] positions = positions(part);
+      kernels.rotate(
+          part.count, shape.heads(), query, 0, attention, positions, engine.weights().rope());
+      kernels.attention(
+          part.count,
+          query,
+          positions,
+          part.cache.keys(layer),
+          part.cache.values(layer),
+          shape.heads(),
+          shape.kvHeads(),
+          shape.headSize(),
+          shape.attentionScale(),
+          attended);
+      System.arraycopy(attended, 0, s.attended, from, attended.length);
+    }
+    int at = firstRow * hidden;
+    kernels.gemm(m, s.attended, 0, attention, w.output(), null, x, at, hidden, true);
+    kernels.rmsNorm(m, hidden, x, at, w.feedForwardNorm(), shape.normEpsilon(), s.normed, 0);
+    int inner = shape.feedForward();
+    kernels.gemm(m, s.normed, 0, hidden, w.gate(), null, s.gate, 0, inner, false);
+    kernels.gemm(m, s.normed, 0, hidden, w.up(), null, s.up, 0, inner, false);
+    kernels.siluMultiply(m * inner, s.gate, s.up);
+    kernels.gemm(m, s.gate, 0, inner, w.down(), null, x, at, hidden, true);
+  }
+
+  private static int[] positions(Part part) {
+    return PrefillEngine.range(part.position, part.position + part.count);
+  }
+}
