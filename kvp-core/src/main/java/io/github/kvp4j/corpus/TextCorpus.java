@@ -135,6 +135,11 @@ public final class TextCorpus {
     return passages.size();
   }
 
+  /** Passages {@code [from, to)} alone, so that what is fitted and what is measured stay apart. */
+  public TextCorpus part(int from, int to) {
+    return new TextCorpus(passages.subList(from, to));
+  }
+
   /**
    * Tokenizes passages from number {@code from} on, dropping those of fewer than {@code least}
    * tokens, until there are {@code count}.

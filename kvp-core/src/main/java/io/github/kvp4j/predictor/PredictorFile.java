@@ -33,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A predictor on disk: a safetensors file with metadata. The one reader is strict: what it returns
@@ -142,8 +143,11 @@ public record PredictorFile(
     } catch (JsonProcessingException e) {
       throw broken(file, "has metadata 'calibration' or 'quality' that can't be read");
     }
-    if (calibration == null || quality == null || quality.contains(null)) {
-      throw broken(file, "has empty metadata 'calibration' or 'quality'");
+    if (calibration == null
+        || calibration.containsValue(null)
+        || quality == null
+        || !quality.stream().allMatch(PredictorFile::isComplete)) {
+      throw broken(file, "has incomplete metadata 'calibration' or 'quality'");
     }
     try {
       return new PredictorFile(
@@ -177,9 +181,20 @@ public record PredictorFile(
     if (!made.equals(found)) {
       throw new KvpException(
           KvpException.Kind.PREDICTOR_MISMATCH,
-          "The predictor was made for a model with the " + what + " fingerprint " + clip(made)
+          "The predictor was made for a model with the " + what + " fingerprint " + clip(made, 200)
               + ", but this model has " + found + "; calibrate one for it.");
     }
+  }
+
+  @SuppressWarnings("RedundantNullCheck") // what comes from JSON may lack a field
+  private static boolean isComplete(@Nullable MeasuredQuality q) {
+    return q != null
+        && q.anchors() != null
+        && q.task() != null
+        && Double.isFinite(q.relativeFlops())
+        && Double.isFinite(q.kl())
+        && Double.isFinite(q.agreement())
+        && Double.isFinite(q.firstTokenAgreement());
   }
 
   private static void put(Map<String, Weight> tensors, String name, LinearMap map) {
@@ -234,12 +249,11 @@ public record PredictorFile(
     if (text.isEmpty()) {
       return List.of();
     }
-    List<Integer> out =
-        Arrays.stream(text.split(",", -1)).map(t -> number(file, field, t)).toList();
-    if (out.size() > 10_000) {
-      throw broken(file, "has " + out.size() + " numbers in '" + field + "'");
+    String[] parts = text.split(",", -1);
+    if (parts.length > 10_000) {
+      throw broken(file, "has " + parts.length + " numbers in '" + field + "'");
     }
-    return out;
+    return Arrays.stream(parts).map(t -> number(file, field, t)).toList();
   }
 
   private static int number(Path file, String field, String text) {
@@ -270,7 +284,11 @@ public record PredictorFile(
   }
 
   private static String clip(String text) {
+    return clip(text, 80);
+  }
+
+  private static String clip(String text, int limit) {
     String printable = text.replaceAll("[\\p{Cntrl}]", "?");
-    return printable.length() <= 80 ? printable : printable.substring(0, 80) + "…";
+    return printable.length() <= limit ? printable : printable.substring(0, limit) + "…";
   }
 }

@@ -126,34 +126,18 @@ final class CalibrateCommand implements Callable<Integer> {
               + "; at least 1000 tokens and 1 prompt are needed.");
     }
     TextCorpus corpus = TextCorpus.read(data, seed);
-    try (KvpModel loaded = model.builder().withoutPredictor().build()) {
-      PrefillEngine engine =
-          loaded
-              .engine()
-              .orElseThrow(
-                  () ->
-                      new KvpException(
-                          KvpException.Kind.UNSUPPORTED,
-                          "Models of type " + loaded.jlama().getModelType()
-                              + " can't be predicted; LLAMA, MISTRAL and QWEN2 can."));
+    try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build()) {
+      PrefillEngine engine = engine(loaded);
       // measured on passages that the fit never sees
-      int first = corpus.size() / 10;
-      List<Continuation> text = Continuation.text(corpus, loaded::encodePrompt, 0, prompts);
-      List<Continuation> copy =
-          Continuation.copy(
-              corpus,
-              loaded::encodePrompt,
-              loaded.tokenizer().encode("\n\n"),
-              0,
-              prompts,
-              seed);
+      int held = Math.max(1, corpus.size() / 10);
+      TextCorpus heldOut = corpus.part(0, Math.min(held, corpus.size()));
+      TextCorpus fitted = corpus.part(heldOut.size(), corpus.size());
       List<int[]> fit =
-          corpus.takeTokens(loaded::encodePrompt, Math.max(first, 1), tokens, 64, LONGEST);
-      if (text.isEmpty() || copy.isEmpty() || fit.isEmpty()) {
+          fitted.takeTokens(loaded::encodePrompt, 0, tokens, 64, LONGEST);
+      if (fit.isEmpty()) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,
-            "The data has " + corpus.size() + " passages, too few to fit and to measure on; give"
-                + " more text.");
+            "The data has " + corpus.size() + " passages, too few to fit on; give more text.");
       }
       CalibrationSettings settings =
           new CalibrationSettings(
@@ -175,7 +159,7 @@ final class CalibrateCommand implements Callable<Integer> {
             calibrator.tokens(),
             (System.nanoTime() - start) / 1e9,
             calibrator.chosenLambdas());
-        List<MeasuredQuality> quality = measure(engine, predictor, text, copy, progress);
+        List<MeasuredQuality> quality = measure(loaded, engine, predictor, heldOut, prompts, seed, progress);
         progress.end();
         Map<String, String> how = new TreeMap<>();
         how.put("data", String.join(",", data.stream().map(CalibrateCommand::fileName).toList()));
@@ -197,12 +181,37 @@ final class CalibrateCommand implements Callable<Integer> {
     return name == null ? path.toString() : name.toString();
   }
 
+  /** The engine of a model that can be predicted. */
+  static PrefillEngine engine(KvpModel loaded) {
+    return loaded
+        .engine()
+        .orElseThrow(
+            () ->
+                new KvpException(
+                    KvpException.Kind.UNSUPPORTED,
+                    "Models of type " + loaded.jlama().getModelType()
+                        + " can't be predicted; LLAMA, MISTRAL and QWEN2 can."));
+  }
+
+  /** Measures a predictor on the first passages of a corpus, for some settings of the anchors. */
   static List<MeasuredQuality> measure(
+      KvpModel loaded,
       PrefillEngine engine,
       KvPredictor predictor,
-      List<Continuation> text,
-      List<Continuation> copy,
+      TextCorpus corpus,
+      int prompts,
+      long seed,
       ProgressDisplay progress) {
+    List<Continuation> text = Continuation.text(corpus, loaded::encodePrompt, 0, prompts);
+    List<Continuation> copy =
+        Continuation.copy(
+            corpus, loaded::encodePrompt, loaded.tokenizer().encode("\n\n"), 0, prompts, seed);
+    if (text.isEmpty() || copy.isEmpty()) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The data has " + corpus.size() + " passages, too few or too short to measure on; give"
+              + " more text.");
+    }
     PredictedPrefill prefill = new PredictedPrefill(engine, predictor);
     List<Anchors> settings =
         List.of(

@@ -113,7 +113,7 @@ final class CompleteCommand implements Callable<Integer> {
             .topP(topP)
             .seed(seed)
             .stopStrings(stop);
-    try (KvpModel loaded = model.builder().predictor(predictor).build()) {
+    try (KvpModel loaded = model.builder().predictor(predictor).warmUp(false).build()) {
       GenerateResult result =
           loaded.generate(
               raw ? request.build() : request.prompt(loaded.chatPrompt(prompt)).build(),

@@ -108,7 +108,7 @@ final class DemoCommand implements Callable<Integer> {
           KvpException.Kind.BAD_ARGUMENT, "--runs is " + runs + "; it must be 1 to 1000.");
     }
     String message = message();
-    try (KvpModel loaded = model.builder().build()) {
+    try (KvpModel loaded = model.builder().warmUp(false).build()) {
       String prompt = loaded.chatPrompt(message);
       Map<Way, List<GenerateResult>> results = new LinkedHashMap<>();
       List<Way> ways = new ArrayList<>();

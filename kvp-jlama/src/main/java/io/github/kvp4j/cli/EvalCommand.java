@@ -124,7 +124,7 @@ final class EvalCommand implements Callable<Integer> {
           "--limit is " + limit + " and --max-tokens " + maxTokens + "; both must be at least 1.");
     }
     List<SquadTask> tasks = SquadTask.read(java.util.Objects.requireNonNull(data), limit, seed);
-    try (KvpModel loaded = model.builder().build()) {
+    try (KvpModel loaded = model.builder().warmUp(false).build()) {
       PrefillEngine engine =
           loaded
               .engine()

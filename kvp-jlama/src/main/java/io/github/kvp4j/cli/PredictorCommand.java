@@ -13,14 +13,19 @@
  */
 package io.github.kvp4j.cli;
 
+import io.github.kvp4j.corpus.TextCorpus;
+import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictorFile;
+import io.github.kvp4j.prefill.PrefillEngine;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code kvp predictor}: what a predictor file is. */
@@ -47,6 +52,44 @@ final class PredictorCommand implements Runnable {
     System.out.println("weights      " + p.base().weights());
     p.calibration().forEach((k, v) -> System.out.printf("%-12s %s%n", k, v));
     printQuality(p.quality());
+    return 0;
+  }
+
+  @Command(
+      name = "verify",
+      mixinStandardHelpOptions = true,
+      description =
+          "Checks a predictor file against its model and measures it anew on text of your own.")
+  int verify(
+      @Parameters(paramLabel = "FILE", description = "The file.") Path file,
+      @Mixin ModelOption model,
+      @Option(
+              names = "--data",
+              required = true,
+              paramLabel = "FILE",
+              description = "Text: plain, or JSON Lines with a field 'text'; repeatable.")
+          List<Path> data,
+      @Option(
+              names = "--prompts",
+              defaultValue = "32",
+              description = "Prompts to measure on (default: ${DEFAULT-VALUE}).")
+          int prompts,
+      @Option(
+              names = "--seed",
+              defaultValue = "42",
+              description = "Of the choice of texts (default: ${DEFAULT-VALUE}).")
+          long seed) {
+    PredictorFile p = PredictorFile.read(file);
+    TextCorpus corpus = TextCorpus.read(data, seed);
+    try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build();
+        ProgressDisplay progress = new ProgressDisplay()) {
+      PrefillEngine engine = CalibrateCommand.engine(loaded);
+      p.checkBase(loaded.fingerprint().orElseThrow());
+      List<MeasuredQuality> quality =
+          CalibrateCommand.measure(loaded, engine, p.predictor(), corpus, prompts, seed, progress);
+      progress.end();
+      printQuality(quality);
+    }
     return 0;
   }
 

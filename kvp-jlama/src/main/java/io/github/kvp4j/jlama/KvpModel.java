@@ -41,6 +41,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
@@ -62,6 +63,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class KvpModel implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(KvpModel.class);
+
+  /** Tokens of the prompt that warms a model up. */
+  private static final int WARM_UP_TOKENS = 256;
 
   /** AUTO predicts where the work is at most this share of an exact prefill's. */
   private static final double BREAK_EVEN = 0.9;
@@ -99,6 +103,9 @@ public final class KvpModel implements AutoCloseable {
       this.writer = new JlamaKvWriter(shape, weights.rope(), Workers.shared());
       this.fingerprint = BaseFingerprint.of(weights, tokenizer.vocabulary());
       this.predictors = loadPredictors(b, engine, fingerprint);
+      if (b.warmUp) {
+        warmUp();
+      }
     } else {
       LOG.info(
           "Models of type {} are read by Jlama's own prefill; LLAMA, MISTRAL and QWEN2 are read by"
@@ -114,6 +121,28 @@ public final class KvpModel implements AutoCloseable {
             "A predictor was given, but models of type " + jlama.getModelType()
                 + " can't be predicted; LLAMA, MISTRAL and QWEN2 can.");
       }
+    }
+  }
+
+  /**
+   * Reads a made-up prompt through the engine and the predictors, so that the first real one finds
+   * compiled code: a fresh JVM's first prefill is several times slower than a later one.
+   */
+  private void warmUp() {
+    PrefillEngine base = engine;
+    if (base == null) {
+      return;
+    }
+    int[] tokens = new int[Math.min(WARM_UP_TOKENS, usablePositions() - 1)];
+    for (int i = 0; i < tokens.length; i++) {
+      tokens[i] = i * 31 % shape.vocabulary();
+    }
+    KvCache cache = KvCache.rolling(shape, tokens.length);
+    for (int round = 0; round < 2; round++) {
+      base.logits(base.prefill(tokens, 0, cache, Cancellation.NEVER));
+    }
+    for (Predictor predictor : Set.copyOf(predictors.values())) {
+      predictor.prefill.prefill(tokens, 0, Anchors.DEFAULT, cache, Cancellation.NEVER);
     }
   }
 
@@ -444,6 +473,7 @@ public final class KvpModel implements AutoCloseable {
     private Quality quality = Quality.FAITHFUL;
     private @Nullable Path predictor;
     private boolean predict = true;
+    private boolean warmUp = true;
 
     private Builder(Path directory) {
       this.directory = directory;
@@ -464,6 +494,12 @@ public final class KvpModel implements AutoCloseable {
     /** A predictor file; null = the one beside the model or a bundled one. */
     public Builder predictor(@Nullable Path file) {
       this.predictor = file;
+      return this;
+    }
+
+    /** Whether loading ends with a prefill that warms the JVM up; true by default. */
+    public Builder warmUp(boolean value) {
+      this.warmUp = value;
       return this;
     }
 
