@@ -42,6 +42,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 
 /**
  * A safetensors file of matrices and vectors in F32 or BF16: eight bytes of header length
@@ -229,8 +230,10 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
         throw new IOException("it has no parent folder");
       }
       Files.createDirectories(parent);
-      temporary = Files.createTempFile(parent, "." + target.getFileName(), ".part");
-      try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
+      // not Files.createTempFile, whose files only their owner can read
+      temporary = parent.resolve("." + target.getFileName() + "." + UUID.randomUUID() + ".part");
+      try (FileChannel channel =
+          FileChannel.open(temporary, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
         byte[] json = header();
         ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
         length.putLong(0, json.length);
