@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.calibration;
 
+import io.github.kvp4j.KvpException;
 import io.github.kvp4j.kernel.Kernels;
 import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.LayerWeights;
@@ -82,10 +83,17 @@ public final class RidgeCalibrator {
     this.cancellation = cancellation;
     this.texts = texts.stream().filter(t -> t.length > settings.sink() + 1).toList();
     this.longest = this.texts.stream().mapToInt(t -> t.length).max().orElse(1);
+    if (longest > PrefillEngine.CHUNK) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "A calibration text has " + longest + " tokens; the limit is " + PrefillEngine.CHUNK
+              + ".");
+    }
     this.exact = new float[this.texts.size()][];
     this.approximate = new float[this.texts.size()][];
     this.features = new float[this.texts.size()][];
     this.cache = new KvCache(shape, longest);
+    this.texts.forEach(t -> base.checkPrompt(t, 0, cache));
     this.scratch = new PrefillScratch(shape, Math.min(PrefillEngine.CHUNK, longest));
   }
 

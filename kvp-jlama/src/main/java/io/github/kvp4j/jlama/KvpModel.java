@@ -159,7 +159,7 @@ public final class KvpModel implements AutoCloseable {
             "The model folder '" + b.directory + "' has no " + needed + ".");
       }
     }
-    JlamaOperationsCheck.run();
+    JlamaOperationsCheck.run(b.directory);
     try {
       return ModelSupport.loadModel(
           b.directory.toFile(), null, DType.F32, DType.I8, Optional.empty(), Optional.empty());
