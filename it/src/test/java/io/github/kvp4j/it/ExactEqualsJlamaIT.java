@@ -23,7 +23,6 @@ import io.github.kvp4j.jlama.GenerateResult;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.KvpModel;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
 import java.util.stream.IntStream;

@@ -283,22 +283,24 @@ public final class RidgeCalibrator {
       heldOut.add(b);
       progress.advance(perLayer);
     }
-    // one λ for all projections, chosen on the layer in the middle
-    int middle = trained.size() / 2;
-    double lambda = chooseLambda(train, trained.get(middle), heldOut.get(middle), "projections");
+    // the nearer a layer is to its source, the less it wants to be smoothed: a λ for each
+    double[] lambdas = chooseLambdas(train, trained, heldOut);
     boolean merge = held.rows > 0;
     if (merge) {
       train.mergeInputs(held);
     }
-    RidgeSolver solver = new RidgeSolver(train, lambda);
+    Map<Double, RidgeSolver> solvers = new TreeMap<>();
     List<LinearProjection> out = new ArrayList<>();
     for (int i = 0; i < trained.size(); i++) {
+      cancellation.check();
       NormalEquations e = trained.get(i);
       if (merge) {
         e.mergeTargets(heldOut.get(i));
         e.rows = train.rows;
       }
-      RidgeSolver.Solution s = solver.solve(e);
+      RidgeSolver.Solution s =
+          solvers.computeIfAbsent(lambdas[i], l -> new RidgeSolver(train, l)).solve(e);
+      chosen.put("layers." + (settings.layers() + i), lambdas[i]);
       out.add(
           new LinearProjection(
               settings.layers() + i,
@@ -306,6 +308,33 @@ public final class RidgeCalibrator {
               s.outputs(kv, 2 * kv).toMap()));
     }
     return out;
+  }
+
+  /** The λ of each projected layer that leaves least unexplained on the held-out texts. */
+  private double[] chooseLambdas(
+      NormalEquations train, List<NormalEquations> trained, List<NormalEquations> heldOut) {
+    double[] best = new double[trained.size()];
+    Arrays.fill(best, settings.lambdas().getFirst());
+    if (heldOut.getFirst().rows == 0 || settings.lambdas().size() < 2) {
+      return best;
+    }
+    int stride = Math.max(1, train.inputs / 400);
+    double[] least = new double[trained.size()];
+    Arrays.fill(least, Double.POSITIVE_INFINITY);
+    for (double lambda : settings.lambdas()) {
+      RidgeSolver solver = new RidgeSolver(train, lambda);
+      for (int i = 0; i < best.length; i++) {
+        cancellation.check();
+        double left =
+            RidgeSolver.unexplained(
+                solver.solve(trained.get(i).everyNth(stride)), heldOut.get(i).everyNth(stride));
+        if (left < least[i]) {
+          least[i] = left;
+          best[i] = lambda;
+        }
+      }
+    }
+    return best;
   }
 
   private double chooseLambda(
