@@ -13,6 +13,12 @@
  */
 package io.github.kvp4j;
 
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.nio.charset.MalformedInputException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -57,6 +63,24 @@ public final class KvpException extends RuntimeException {
   public KvpException(Kind kind, String message, @Nullable Throwable cause) {
     super(message, cause);
     this.kind = kind;
+  }
+
+  /** Why reading or writing a file failed, in words that fit into a sentence. */
+  public static String reason(IOException e) {
+    if (e instanceof NoSuchFileException || e instanceof FileNotFoundException) {
+      return "there is no such file";
+    }
+    if (e instanceof AccessDeniedException) {
+      return "access is denied";
+    }
+    if (e instanceof MalformedInputException) {
+      return "it is no UTF-8 text";
+    }
+    if (e instanceof FileSystemException f && f.getReason() != null) {
+      return f.getReason();
+    }
+    String message = e.getMessage();
+    return message == null ? "an input or output error" : message;
   }
 
   /** Which kind of failure this is. */

@@ -78,7 +78,7 @@ public final class TextCorpus {
       } catch (IOException e) {
         throw new KvpException(
             KvpException.Kind.FILE_ACCESS,
-            "The data file '" + file + "' can't be read: " + e.getMessage() + ".",
+            "The data file '" + file + "' can't be read: " + KvpException.reason(e) + ".",
             e);
       }
     }

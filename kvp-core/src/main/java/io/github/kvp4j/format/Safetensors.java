@@ -114,7 +114,7 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
     } catch (IOException e) {
       throw new KvpException(
           KvpException.Kind.FILE_ACCESS,
-          "The file '" + file + "' can't be read: " + reason(e) + ".",
+          "The file '" + file + "' can't be read: " + KvpException.reason(e) + ".",
           e);
     }
   }
@@ -255,7 +255,7 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
     } catch (IOException e) {
       throw new KvpException(
           KvpException.Kind.FILE_ACCESS,
-          "The file '" + file + "' can't be written: " + reason(e) + ".",
+          "The file '" + file + "' can't be written: " + KvpException.reason(e) + ".",
           e);
     } finally {
       if (temporary != null) {
@@ -315,9 +315,5 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
   private static String clip(String text) {
     String printable = text.replaceAll("[\\p{Cntrl}]", "?");
     return printable.length() <= 60 ? printable : printable.substring(0, 60) + "…";
-  }
-
-  private static String reason(IOException e) {
-    return e instanceof java.nio.file.NoSuchFileException ? "there is no such file" : e.toString();
   }
 }

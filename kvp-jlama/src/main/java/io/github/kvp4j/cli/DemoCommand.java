@@ -243,7 +243,7 @@ final class DemoCommand implements Callable<Integer> {
     } catch (IOException e) {
       throw new KvpException(
           KvpException.Kind.FILE_ACCESS,
-          "The prompt file '" + promptFile + "' can't be read as UTF-8 text: " + e + ".",
+          "The prompt file '" + promptFile + "' can't be read: " + KvpException.reason(e) + ".",
           e);
     }
   }
@@ -259,7 +259,7 @@ final class DemoCommand implements Callable<Integer> {
       Files.writeString(file, mapper.writeValueAsString(root) + "\n");
     } catch (IOException e) {
       throw new KvpException(
-          KvpException.Kind.FILE_ACCESS, "The file '" + file + "' can't be written: " + e + ".", e);
+          KvpException.Kind.FILE_ACCESS, "The file '" + file + "' can't be written: " + KvpException.reason(e) + ".", e);
     }
   }
 }

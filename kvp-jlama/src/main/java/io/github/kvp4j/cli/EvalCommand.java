@@ -294,7 +294,7 @@ final class EvalCommand implements Callable<Integer> {
               + "\n");
     } catch (IOException e) {
       throw new KvpException(
-          KvpException.Kind.FILE_ACCESS, "The file '" + file + "' can't be written: " + e + ".", e);
+          KvpException.Kind.FILE_ACCESS, "The file '" + file + "' can't be written: " + KvpException.reason(e) + ".", e);
     }
   }
 }

@@ -69,7 +69,7 @@ final class Predictors {
     } catch (IOException e) {
       throw new KvpException(
           KvpException.Kind.FILE_ACCESS,
-          "The bundled predictor can't be unpacked to the temporary folder: " + e + ".",
+          "The bundled predictor can't be unpacked to the temporary folder: " + KvpException.reason(e) + ".",
           e);
     }
   }

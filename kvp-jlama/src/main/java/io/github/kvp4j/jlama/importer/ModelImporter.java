@@ -83,7 +83,9 @@ public final class ModelImporter {
         return importFolder(from, target);
       }
       if (!Files.isRegularFile(from)) {
-        throw Messages.badArgument("There is no file or folder " + Messages.name(from));
+        throw new KvpException(
+            KvpException.Kind.FILE_ACCESS,
+            "There is no file or folder " + Messages.name(from) + ".");
       }
       return switch (extension(from)) {
         case "gguf" -> importGgufFile(from, target);

@@ -314,7 +314,7 @@ class ModelImporterTest {
                 () ->
                     ModelImporter.importModel(gguf, models, DType.Q4, false, ImportProgress.NONE)))
         .isEqualTo("Weights can be imported as BF16 or F32, not as Q4.");
-    assertThat(Tests.failure(BAD_ARGUMENT, () -> importModel(temp.resolve("no.gguf"), models)))
+    assertThat(Tests.failure(FILE_ACCESS, () -> importModel(temp.resolve("no.gguf"), models)))
         .isEqualTo("There is no file or folder no.gguf.");
     Path text = Files.writeString(temp.resolve("model.txt"), "x");
     assertThat(Tests.failure(BAD_ARGUMENT, () -> importModel(text, models)))
