@@ -45,6 +45,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.SortedSet;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
@@ -158,37 +159,39 @@ class RidgeCalibratorTest {
 
   // --- λ
 
-  /** λ is that of the least error on the held-out texts, counted here without the shared sums. */
-  @Test
-  void lambdaIsChosenOnHeldOutText() {
+  /** Each layer's λ is that of the least error on the held-out texts, counted here anew. */
+  @ParameterizedTest
+  @ValueSource(ints = {4, 40})
+  void lambdaIsChosenOnHeldOutText(int length) {
     // few rows for many inputs, so that the ridge matters
-    for (int length : new int[] {4, 40}) {
-      List<int[]> all = texts(20, length);
-      List<Double> lambdas = List.of(1e-8, 1e-3, 3e-2, 1.0, 100.0);
-      RidgeCalibrator calibrator = calibrator(settings(0, List.of(0), 0, lambdas), all);
-      calibrator.fit();
-      Double chosen = calibrator.chosenLambdas().get("projections");
+    List<int[]> all = texts(20, length);
+    List<Double> lambdas = List.of(1e-8, 1e-3, 3e-2, 1.0, 100.0);
+    RidgeCalibrator calibrator = calibrator(settings(0, List.of(0), 0, lambdas), all);
+    calibrator.fit();
 
-      // every tenth text is held out; of the 18 others none is, since there are fewer than 20
-      List<int[]> train = new ArrayList<>();
-      List<int[]> held = new ArrayList<>();
-      for (int i = 0; i < 20; i++) {
-        (i % 10 == 9 ? held : train).add(all.get(i));
-      }
-      double least = Double.POSITIVE_INFINITY;
-      double best = Double.NaN;
-      List<Double> errors = new ArrayList<>();
-      for (double lambda : lambdas) {
-        KvPredictor one = calibrator(settings(0, List.of(0), 0, List.of(lambda)), train).fit();
-        double error = unexplained(one.projections().get(2), held);
-        errors.add(error);
-        if (error < least) {
-          least = error;
-          best = lambda;
+    // every tenth text is held out; of the 18 others none is, since there are fewer than 20
+    List<int[]> train = new ArrayList<>();
+    List<int[]> held = new ArrayList<>();
+    for (int i = 0; i < 20; i++) {
+      (i % 10 == 9 ? held : train).add(all.get(i));
+    }
+    double[] least = new double[SHAPE.layers()];
+    Arrays.fill(least, Double.POSITIVE_INFINITY);
+    Map<String, Double> best = new TreeMap<>();
+    for (double lambda : lambdas) {
+      KvPredictor one = calibrator(settings(0, List.of(0), 0, List.of(lambda)), train).fit();
+      for (LinearProjection projection : one.projections()) {
+        double error = unexplained(projection, held);
+        if (error < least[projection.layer()]) {
+          least[projection.layer()] = error;
+          best.put("layers." + projection.layer(), lambda);
         }
       }
-      assertThat(chosen).as("errors %s", errors).isEqualTo(best);
     }
+    assertThat(calibrator.chosenLambdas()).isEqualTo(best);
+    // the first layer is linear, so that smoothing can only harm it
+    assertThat(best).containsEntry("layers.0", 1e-8);
+    assertThat(best.get("layers.3")).isGreaterThan(1e-8);
   }
 
   @Test
@@ -196,7 +199,7 @@ class RidgeCalibratorTest {
     RidgeCalibrator calibrator =
         calibrator(settings(3, List.of(3), 0, List.of(0.5, 1e-8)), texts(19, 30));
     calibrator.fit();
-    assertThat(calibrator.chosenLambdas()).containsExactly(Map.entry("projections", 0.5));
+    assertThat(calibrator.chosenLambdas()).containsExactly(Map.entry("layers.3", 0.5));
   }
 
   @Test
@@ -207,7 +210,7 @@ class RidgeCalibratorTest {
             texts(20, 30));
     calibrator.fit();
     assertThat(calibrator.chosenLambdas())
-        .containsOnlyKeys("linearised.0", "linearised.2", "projections");
+        .containsOnlyKeys("linearised.0", "linearised.2", "layers.3");
     assertThat(CalibrationSettings.LAMBDAS).containsAll(calibrator.chosenLambdas().values());
   }
 
@@ -276,6 +279,30 @@ class RidgeCalibratorTest {
     RidgeSolver.Solution b = new RidgeSolver(inputs, 1e-3).solve(targets);
     assertThat(a.weights().data).containsExactly(b.weights().data);
     assertThat(a.bias()).containsExactly(b.bias());
+  }
+
+  /** Every third target alone: its sums are those of the whole. */
+  @Test
+  void someOfTheTargetsAreAPartOfAll() {
+    SplittableRandom random = new SplittableRandom(6);
+    float[] xs = TinyModels.floats(30 * 4, 1, random);
+    float[] ys = TinyModels.floats(30 * 7, 1, random);
+    NormalEquations all = new NormalEquations(4, 7);
+    all.add(KERNELS, 30, xs, 0, ys, 0);
+    NormalEquations some = all.everyNth(3);
+    RidgeSolver solver = new RidgeSolver(all, 1e-2);
+    RidgeSolver.Solution whole = solver.solve(all);
+    RidgeSolver.Solution part = solver.solve(some);
+    assertThat(some.outputs).isEqualTo(3);
+    assertThat(some.rows).isEqualTo(30);
+    for (int o = 0; o < 3; o++) {
+      assertThat(part.bias()[o]).isCloseTo(whole.bias()[3 * o], within(1e-12));
+      for (int i = 0; i < 4; i++) {
+        assertThat(part.weights().get(i, o))
+            .isCloseTo(whole.weights().get(i, 3 * o), within(1e-12));
+      }
+    }
+    assertThat(RidgeSolver.unexplained(part, some)).isPositive();
   }
 
   /** The solution's gradient is nought: Xcᵀ(Xc·W - Yc) + λ·d·W = 0, and the means agree. */
@@ -507,7 +534,7 @@ class RidgeCalibratorTest {
     return x;
   }
 
-  /** Of a projection from source 0 into layer 2: the share of variance unexplained. */
+  /** Of a projection from source 0: the share of variance unexplained. */
   private static double unexplained(LinearProjection p, List<int[]> texts) {
     int kv = SHAPE.kvLength();
     int hidden = SHAPE.hidden();

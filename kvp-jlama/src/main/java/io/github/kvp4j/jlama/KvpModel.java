@@ -34,6 +34,12 @@ import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.LayerListener;
 import io.github.kvp4j.prefill.PrefillEngine;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
@@ -159,6 +165,7 @@ public final class KvpModel implements AutoCloseable {
             "The model folder '" + b.directory + "' has no " + needed + ".");
       }
     }
+    checkHeaderLengths(b.directory);
     JlamaOperationsCheck.run(b.directory);
     try {
       return ModelSupport.loadModel(
@@ -175,6 +182,34 @@ public final class KvpModel implements AutoCloseable {
           KvpException.Kind.MALFORMED_FILE,
           "The model in '" + b.directory + "' can't be loaded: "
               + why.replaceAll("\\s+", " ") + ".",
+          e);
+    }
+  }
+
+  /** Refuses weights whose header can't be as long as it says: Jlama allocates that much. */
+  private static void checkHeaderLengths(Path directory) {
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "model*.safetensors")) {
+      for (Path file : files) {
+        try (InputStream in = Files.newInputStream(file)) {
+          byte[] first = in.readNBytes(Long.BYTES);
+          long rest = Files.size(file) - Long.BYTES;
+          long length =
+              first.length < Long.BYTES
+                  ? 0
+                  : ByteBuffer.wrap(first).order(ByteOrder.LITTLE_ENDIAN).getLong();
+          if (length < 2 || length > rest) {
+            throw new KvpException(
+                KvpException.Kind.MALFORMED_FILE,
+                "The file '" + file + "' says that its header has "
+                    + Long.toUnsignedString(length) + " bytes; 2 to " + Math.max(2, rest)
+                    + " are possible.");
+          }
+        }
+      }
+    } catch (IOException | DirectoryIteratorException e) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The model folder '" + directory + "' can't be read: " + e + ".",
           e);
     }
   }
@@ -254,7 +289,8 @@ public final class KvpModel implements AutoCloseable {
 
   /** The most positions of prompt and answer together. */
   public int usablePositions() {
-    return engine == null
+    // Jlama shifts RoPE in every model that has it, whoever reads the prompt
+    return jlama.getConfig().ropeFreqs.isEmpty()
         ? shape.contextLength()
         : Math.max(1, JlamaKvWriter.usablePositions(shape));
   }
@@ -318,6 +354,9 @@ public final class KvpModel implements AutoCloseable {
           e);
     } finally {
       lifecycle.readLock().unlock();
+      if (closing) {
+        close(); // a listener may have asked for it, and could not wait for its own request
+      }
     }
   }
 
@@ -453,10 +492,17 @@ public final class KvpModel implements AutoCloseable {
         KvpException.Kind.CLOSED, "The model from '" + directory + "' was closed.");
   }
 
-  /** Cancels what is running, waits for it to stop, and releases the model; idempotent. */
+  /**
+   * Cancels what is running, waits for it to stop, and releases the model; idempotent. Called by the
+   * listener of a request, it does not wait: that request is cancelled, and its end releases the
+   * model.
+   */
   @Override
   public void close() {
     closing = true;
+    if (lifecycle.getReadHoldCount() > 0) {
+      return;
+    }
     lifecycle.writeLock().lock();
     try {
       buffers.close();

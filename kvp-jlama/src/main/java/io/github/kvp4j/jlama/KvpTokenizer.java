@@ -25,18 +25,29 @@ import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Text to tokens and tokens to bytes, on Jlama's tokenizer model.
  *
  * <p>For byte-level BPE (GPT-2 style) the merging is our own: Jlama's maps code points instead of
- * UTF-8 bytes, so that text beyond ASCII is cut wrongly, and its decoder keeps state between calls.
+ * UTF-8 bytes, so that text beyond ASCII is cut wrongly, leaves out part of the pre-tokenizers that
+ * model hubs' files name, and its decoder keeps state between calls.
  * Other tokenizers (SentencePiece style) are left to Jlama. Safe for use by many threads.
  */
 public final class KvpTokenizer {
   private static final int CACHED_PIECES = 50_000;
   private static final int CACHED_LENGTH = 64;
+
+  /** How GPT-2 cuts a text into words before merging. */
+  private static final Pattern GPT2 =
+      Pattern.compile(
+          "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+");
+
+  private static final Pattern DIGIT = Pattern.compile("\\p{N}");
+  private static final Pattern DIGITS = Pattern.compile("\\p{N}+");
   private static final char[] BYTE_TO_CHAR = byteToChar();
   private static final Map<Character, Integer> CHAR_TO_BYTE = charToByte();
 
@@ -88,7 +99,7 @@ public final class KvpTokenizer {
     }
     int[] out = new int[Math.max(16, text.length() / 3)];
     int count = 0;
-    for (String piece : jlama.tokenize(text)) {
+    for (String piece : pieces(text)) {
       int[] ids = encodePiece(piece);
       if (count + ids.length > out.length) {
         out = Arrays.copyOf(out, Math.max(count + ids.length, 2 * out.length));
@@ -97,6 +108,75 @@ public final class KvpTokenizer {
       count += ids.length;
     }
     return Arrays.copyOf(out, count);
+  }
+
+  /** Cuts a text at added tokens, then by the tokenizer's own rules. */
+  private List<String> pieces(String text) {
+    Pattern added = model.addedTokenPattern();
+    List<String> out = new ArrayList<>();
+    int at = 0;
+    if (added != null) {
+      Matcher m = added.matcher(text);
+      while (m.find()) {
+        if (m.end() == m.start()) {
+          continue;
+        }
+        cut(text.substring(at, m.start()), out);
+        out.add(m.group());
+        at = m.end();
+      }
+    }
+    cut(text.substring(at), out);
+    return out;
+  }
+
+  /**
+   * Applies the pre-tokenizers in order. Jlama's own leave out GPT-2's pattern, which {@code
+   * ByteLevel} implies unless told not to, and {@code individual_digits}.
+   */
+  private void cut(String segment, List<String> out) {
+    if (segment.isEmpty()) {
+      return;
+    }
+    List<String> parts = List.of(segment);
+    TokenizerModel.PreTokenizer rules = model.preTokenizer();
+    if (rules == null || rules.pretokenizers.isEmpty()) {
+      parts = split(GPT2, parts);
+    } else {
+      for (TokenizerModel.PretokenizerItem rule : rules.pretokenizers) {
+        parts =
+            switch (rule.type) {
+              case "ByteLevel" ->
+                  Boolean.FALSE.equals(rule.use_regex) ? parts : split(GPT2, parts);
+              case "Digits" ->
+                  split(Boolean.TRUE.equals(rule.individual_digits) ? DIGIT : DIGITS, parts);
+              default -> parts.stream().flatMap(p -> rule.pretokenize(p).stream()).toList();
+            };
+      }
+    }
+    out.addAll(parts);
+  }
+
+  /** Each match becomes a piece, and so does what lies between two. */
+  private static List<String> split(Pattern pattern, List<String> parts) {
+    List<String> out = new ArrayList<>();
+    for (String part : parts) {
+      Matcher m = pattern.matcher(part);
+      int at = 0;
+      while (m.find()) {
+        if (m.start() > at) {
+          out.add(part.substring(at, m.start()));
+        }
+        if (m.end() > m.start()) {
+          out.add(m.group());
+        }
+        at = m.end();
+      }
+      if (at < part.length()) {
+        out.add(part.substring(at));
+      }
+    }
+    return out;
   }
 
   private int[] encodePiece(String piece) {

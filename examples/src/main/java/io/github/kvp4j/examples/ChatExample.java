@@ -1,0 +1,52 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.examples;
+
+import dev.langchain4j.data.message.SystemMessage;
+import dev.langchain4j.data.message.UserMessage;
+import dev.langchain4j.model.chat.response.ChatResponse;
+import io.github.kvp4j.langchain4j.KvpChatModel;
+import io.github.kvp4j.langchain4j.KvpChatResponseMetadata;
+import java.nio.file.Path;
+
+/** Asks one question through LangChain4j, and shows how the prompt was read. */
+public final class ChatExample {
+  private ChatExample() {}
+
+  /** Takes the model's folder and, if wanted, the question. */
+  public static void main(String[] args) {
+    if (args.length < 1) {
+      System.err.println("usage: ChatExample <model folder> [question]");
+      System.exit(2);
+    }
+    String question = args.length > 1 ? args[1] : "What is the capital of France?";
+    try (KvpChatModel model =
+        KvpChatModel.builder().modelDirectory(Path.of(args[0])).maxOutputTokens(100).build()) {
+      ChatResponse response =
+          model.chat(
+              SystemMessage.from("You are a helpful assistant."), UserMessage.from(question));
+      System.out.println(response.aiMessage().text());
+
+      KvpChatResponseMetadata metadata = (KvpChatResponseMetadata) response.metadata();
+      System.out.printf(
+          "%s: %d tokens of the prompt predicted, %d exact; first token after %.0f ms, then %.0f ms"
+              + " each%n",
+          metadata.mode(),
+          metadata.predictedPromptTokens(),
+          metadata.exactPromptTokens(),
+          metadata.timeToFirstTokenMillis(),
+          metadata.millisPerToken());
+    }
+  }
+}
