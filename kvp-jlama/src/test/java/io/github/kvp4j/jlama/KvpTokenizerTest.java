@@ -51,11 +51,17 @@ class KvpTokenizerTest {
 
   private record Tiny(LlamaTokenizer jlama, KvpTokenizer ours) {}
 
+  private static final Tiny AS_HUBS = tiny(TinyModelDirectory.MERGES, true);
+
   private static Tiny tiny(List<String> merges) {
+    return tiny(merges, false);
+  }
+
+  private static Tiny tiny(List<String> merges, boolean asHubs) {
     try {
       Path folder = Files.createTempDirectory("kvp4j-test");
       Path file = folder.resolve("tokenizer.json");
-      Files.writeString(file, TinyModelDirectory.tokenizer(merges).toString());
+      Files.writeString(file, TinyModelDirectory.tokenizer(merges, asHubs).toString());
       LlamaTokenizer jlama = new LlamaTokenizer(folder);
       Files.delete(file);
       Files.delete(folder);
@@ -105,6 +111,18 @@ class KvpTokenizerTest {
       @ForAll @StringLength(max = 60) @Chars({'t', 'h', 'e', 'i', 'n', 'g', ' ', '\n', '7'})
           String text) {
     assertThat(TINY.ours.encode(text)).containsExactly(jlama(TINY, text));
+  }
+
+  @ParameterizedTest
+  @MethodSource("texts")
+  void cutsThatAreNamedAreThoseThatAreWrittenOut(String text) {
+    assertThat(AS_HUBS.ours.encode(text)).containsExactly(TINY.ours.encode(text));
+  }
+
+  @Property(tries = 300)
+  void cutsThatAreNamedAreThoseThatAreWrittenOutAnywhere(
+      @ForAll @StringLength(max = 40) String text) {
+    assertThat(AS_HUBS.ours.encode(text)).containsExactly(TINY.ours.encode(text));
   }
 
   private static int[] jlama(Tiny tiny, String text) {

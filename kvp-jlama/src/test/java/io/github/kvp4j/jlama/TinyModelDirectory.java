@@ -193,8 +193,23 @@ final class TinyModelDirectory {
     return config;
   }
 
-  /** A byte-level tokenizer with some merges, most important first. */
+  /** A byte-level tokenizer with some merges, most important first, its cuts written out. */
   static ObjectNode tokenizer(List<String> merges) {
+    return tokenizer(merges, false);
+  }
+
+  private static void addSplit(ArrayNode steps, String regex) {
+    ObjectNode step = steps.addObject().put("type", "Split").put("behavior", "Isolated");
+    step.put("invert", false).putObject("pattern").put("Regex", regex);
+  }
+
+  /**
+   * A byte-level tokenizer.
+   *
+   * @param asHubs whether its cuts are named, as in model hubs' files, or written out as patterns,
+   *     which is all that Jlama follows
+   */
+  static ObjectNode tokenizer(List<String> merges, boolean asHubs) {
     ObjectNode root = JSON.createObjectNode().put("version", "1.0");
     ArrayNode added = root.putArray("added_tokens");
     addToken(added, PLAIN_ADDED, "<tool>", false);
@@ -203,13 +218,20 @@ final class TinyModelDirectory {
     addToken(added, IM_END, "<|im_end|>", true);
     ObjectNode pre = root.putObject("pre_tokenizer").put("type", "Sequence");
     ArrayNode steps = pre.putArray("pretokenizers");
-    steps.addObject().put("type", "Digits").put("individual_digits", true);
+    if (asHubs) {
+      steps.addObject().put("type", "Digits").put("individual_digits", true);
+    } else {
+      addSplit(steps, "\\p{N}");
+      addSplit(
+          steps,
+          "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+");
+    }
     steps
         .addObject()
         .put("type", "ByteLevel")
         .put("add_prefix_space", false)
         .put("trim_offsets", true)
-        .put("use_regex", true);
+        .put("use_regex", asHubs);
     ObjectNode model =
         root.putObject("model")
             .put("type", "BPE")
