@@ -16,6 +16,9 @@ package io.github.kvp4j.kernel;
 import static io.github.kvp4j.kernel.Simd.FLOATS;
 import static io.github.kvp4j.kernel.Simd.LANES;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
@@ -173,6 +176,20 @@ final class VectorMath {
     }
     for (; i < to; i++) {
       x[i] += y[i];
+    }
+  }
+
+  /** {@code y += x}, x being floats outside the heap from number {@code from} on. */
+  static void addFrom(MemorySegment x, long from, int count, float[] y, int at) {
+    int whole = FLOATS.loopBound(count);
+    for (int i = 0; i < whole; i += LANES) {
+      long offset = (from + i) * Float.BYTES;
+      FloatVector.fromMemorySegment(FLOATS, x, offset, ByteOrder.nativeOrder())
+          .add(FloatVector.fromArray(FLOATS, y, at + i))
+          .intoArray(y, at + i);
+    }
+    for (int i = whole; i < count; i++) {
+      y[at + i] += x.getAtIndex(ValueLayout.JAVA_FLOAT, from + i);
     }
   }
 

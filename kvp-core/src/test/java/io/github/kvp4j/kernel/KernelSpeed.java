@@ -19,14 +19,15 @@ import java.lang.foreign.Arena;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Measures the kernels: {@code KernelSpeed [gemm] [attention] [small] [vector|onednn] ...},
- * everything when nothing is named. A number is GFLOP/s: the best and the median of the repeats.
+ * Measures the kernels: {@code KernelSpeed [gemm] [attention] [small] [onednn]}, everything when
+ * nothing is named. A number is GFLOP/s: the best and the median of the repeats.
  */
 public final class KernelSpeed {
   private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
@@ -41,7 +42,10 @@ public final class KernelSpeed {
     peak = peak();
     System.out.printf("peak of one core: %.0f GFLOP/s, %s%n", peak, FLOATS);
     for (int threads : new int[] {1, 2}) {
-      Kernels kernels = new VectorKernels(new Workers(threads));
+      Kernels kernels =
+          Arrays.asList(args).contains("onednn")
+              ? OneDnnKernels.load(new Workers(threads))
+              : new VectorKernels(new Workers(threads));
       if (wants(args, "gemm")) {
         int[][] shapes = {
           {512, 576, 576}, {512, 192, 576}, {512, 1536, 576}, {512, 576, 1536},
@@ -76,7 +80,9 @@ public final class KernelSpeed {
   }
 
   private static boolean wants(String[] args, String name) {
-    return args.length == 0 || Arrays.asList(args).contains(name);
+    List<String> names = Arrays.asList(args);
+    boolean isAll = names.isEmpty() || names.equals(List.of("onednn"));
+    return isAll || names.contains(name);
   }
 
   private static void gemm(Kernels kernels, int threads, int m, int n, int k, WeightType type) {

@@ -34,11 +34,12 @@ final class RandomWeights {
   /**
    * A random weight.
    *
-   * @param arena where the memory comes from, at an odd address; null for the heap
+   * @param arena where the memory comes from, aligned to two bytes for bfloat16 and else at an odd
+   *     address; null for the heap
    */
   static Weight of(Random random, WeightType type, int rows, int columns, @Nullable Arena arena) {
     long count = (long) rows * columns;
-    MemorySegment data = allocate(arena, type.bytes(count));
+    MemorySegment data = allocate(arena, type.bytes(count), type == WeightType.BF16 ? 2 : 1);
     MemorySegment scales = null;
     switch (type) {
       case F32 -> {
@@ -64,7 +65,7 @@ final class RandomWeights {
           data.set(ValueLayout.JAVA_BYTE, i, (byte) random.nextInt());
         }
         long blocks = count / WeightType.BLOCK;
-        scales = allocate(arena, blocks * 4);
+        scales = allocate(arena, blocks * 4, 1);
         for (long i = 0; i < blocks; i++) {
           scales.set(FLOAT_LE, i * 4, 0.01f * number(random));
         }
@@ -86,9 +87,9 @@ final class RandomWeights {
     return random.nextFloat() * 2 - 1;
   }
 
-  private static MemorySegment allocate(@Nullable Arena arena, long bytes) {
+  private static MemorySegment allocate(@Nullable Arena arena, long bytes, int off) {
     return arena == null
         ? MemorySegment.ofArray(new byte[Math.toIntExact(bytes)])
-        : arena.allocate(bytes + 1, 64).asSlice(1, bytes);
+        : arena.allocate(bytes + off, 64).asSlice(off, bytes);
   }
 }

@@ -333,6 +333,48 @@ class PrefillEngineTest {
     assertThat(TinyModels.maxDifference(otherLayer, plain)).isLessThan(1e-6);
   }
 
+  /** A layer of more rows than a chunk, some exact, some wanted: each chunk has its own part. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 100, 188, 300, 700})
+  void aLinearisedLayerInChunksIsTheWhole(int outputs) {
+    PrefillEngine engine = engine(KERNELS.get(1));
+    ModelShape shape = engine.weights().shape();
+    int n = 700;
+    int hidden = shape.hidden();
+    int[] tokens = TinyModels.tokens(n, shape.vocabulary(), 13);
+    SplittableRandom random = new SplittableRandom(14);
+    LinearMap map = TinyModels.randomMap(hidden, hidden, 0.3, random);
+    boolean[] exactRows = new boolean[n];
+    for (int i = 0; i < n; i++) {
+      exactRows[i] = random.nextInt(3) == 0;
+    }
+    float[] whole = afterFirstLayer(engine, tokens, Map.of(0, map), exactRows);
+
+    float[] x = new float[n * hidden];
+    engine.embed(tokens, 0, n, x);
+    engine.runLayer(
+        new LayerRun(
+            0,
+            1,
+            n,
+            PrefillEngine.range(0, n),
+            outputs,
+            new KvCache(shape, n),
+            Map.of(0, map),
+            exactRows,
+            null,
+            Cancellation.NEVER),
+        x,
+        new PrefillScratch(shape, PrefillEngine.CHUNK));
+
+    int from = (n - outputs) * hidden;
+    assertThat(
+            TinyModels.maxDifference(
+                Arrays.copyOfRange(x, from, x.length),
+                Arrays.copyOfRange(whole, from, whole.length)))
+        .isLessThan(TOLERANCE);
+  }
+
   private static float[] afterFirstLayer(
       PrefillEngine engine,
       int[] tokens,
