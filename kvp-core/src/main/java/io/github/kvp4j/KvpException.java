@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The one exception that a user, a file or a setting can cause.
  *
- * <p>Its message is one sentence that names the field or file, the value found, and the limit or the
- * remedy; {@link #kind()} lets a caller tell the cases apart without reading it.
+ * <p>Its message is one sentence that names the field or file, the value found, and the limit or
+ * the remedy; {@link #kind()} lets a caller tell the cases apart without reading it.
  */
 public final class KvpException extends RuntimeException {
   private static final long serialVersionUID = 1L;

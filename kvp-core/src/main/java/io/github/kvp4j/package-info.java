@@ -11,7 +11,10 @@
  * or implied. See the License for the specific language governing permissions and limitations under
  * the License.
  */
-/** KV prediction for local language models: prefill, prediction and calibration, independent of any framework. */
+/**
+ * KV prediction for local language models: prefill, prediction and calibration, independent of any
+ * framework.
+ */
 @NullMarked
 package io.github.kvp4j;
 

@@ -102,16 +102,39 @@ class CommandLineIT {
     Path file = dir.resolve("own.safetensors");
     Outcome o =
         run(
-            "calibrate", "--model", model, "--data", text.toString(), "--layers", "26",
-            "--linearise", "20", "--sources", "20,26", "--tokens", "6000", "--prompts", "1",
-            "--out", file.toString());
+            "calibrate",
+            "--model",
+            model,
+            "--data",
+            text.toString(),
+            "--layers",
+            "26",
+            "--linearise",
+            "20",
+            "--sources",
+            "20,26",
+            "--tokens",
+            "6000",
+            "--prompts",
+            "1",
+            "--out",
+            file.toString());
     assertThat(o.exit).as(o.err).isZero();
     Outcome info = run("predictor", "info", file.toString());
     assertThat(info.out).contains("sources      [20, 26]").contains("linearised   [20]");
     Outcome answer =
         run(
-            "complete", "--model", model, "--mode", "predict", "--predictor", file.toString(),
-            "--max-tokens", "5", "--stats", "What is the capital of France?");
+            "complete",
+            "--model",
+            model,
+            "--mode",
+            "predict",
+            "--predictor",
+            file.toString(),
+            "--max-tokens",
+            "5",
+            "--stats",
+            "What is the capital of France?");
     assertThat(answer.exit).as(answer.err).isZero();
     assertThat(answer.err).contains("PREDICT");
   }
@@ -174,8 +197,7 @@ class CommandLineIT {
 
   @Test
   void helpHelps() {
-    for (String command :
-        List.of("demo", "complete", "import", "calibrate", "eval", "predictor")) {
+    for (String command : List.of("demo", "complete", "import", "calibrate", "eval", "predictor")) {
       Outcome o = run(command, "--help");
       assertThat(o.exit).isZero();
       assertThat(o.out).contains("Usage: kvp " + command);

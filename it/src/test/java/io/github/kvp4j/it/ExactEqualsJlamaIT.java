@@ -37,8 +37,8 @@ import org.junit.jupiter.api.TestFactory;
  * Greedy answers over our exact cache against Jlama's own {@code generate}, on 20 prompts of 5 to
  * 1,500 tokens, at least 50 new tokens each.
  *
- * <p>Jlama rounds activations to BF16 where we keep 32 bits, so a near-tie may fall the other way; a
- * difference passes only where Jlama's own two best logits are that close, and is printed.
+ * <p>Jlama rounds activations to BF16 where we keep 32 bits, so a near-tie may fall the other way;
+ * a difference passes only where Jlama's own two best logits are that close, and is printed.
  */
 class ExactEqualsJlamaIT {
   private static final int NEW_TOKENS = 50;
@@ -62,10 +62,9 @@ class ExactEqualsJlamaIT {
   Stream<DynamicTest> twentyPrompts() {
     KvpModel model = RealModel.model();
     return IntStream.range(0, LENGTHS.length)
-        .mapToObj(
-            i ->
-                DynamicTest.dynamicTest(
-                    LENGTHS[i] + " tokens", () -> compare(model, prompt(model, i))));
+        .mapToObj(i ->
+            DynamicTest.dynamicTest(
+                LENGTHS[i] + " tokens", () -> compare(model, prompt(model, i))));
   }
 
   /** A plain text of exactly so many tokens, another for each length. */
@@ -102,10 +101,7 @@ class ExactEqualsJlamaIT {
             .responseText;
     GenerateResult ours =
         model.generate(
-            GenerateRequest.builder(prompt)
-                .mode(KvpMode.EXACT)
-                .maxNewTokens(NEW_TOKENS)
-                .build());
+            GenerateRequest.builder(prompt).mode(KvpMode.EXACT).maxNewTokens(NEW_TOKENS).build());
     if (theirText.startsWith(ours.text()) || ours.text().startsWith(theirText)) {
       int common = Math.min(theirText.length(), ours.text().length());
       assertThat(Math.max(theirText.length(), ours.text().length()) - common)
@@ -132,8 +128,7 @@ class ExactEqualsJlamaIT {
           assertThat(gap).as("a near-tie at token %d", i).isLessThan(NEAR_TIE);
           return;
         }
-        row =
-            model.jlama().forward(our, tokens.length + i, buffer, java.util.Optional.empty());
+        row = model.jlama().forward(our, tokens.length + i, buffer, java.util.Optional.empty());
       }
     }
     assertThat(ours.tokens()).isEqualTo(theirs);
@@ -155,5 +150,4 @@ class ExactEqualsJlamaIT {
         .reduce((a, b) -> values[b] > values[a] ? b : a)
         .orElse(0);
   }
-
 }

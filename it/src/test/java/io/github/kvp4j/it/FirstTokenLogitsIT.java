@@ -63,29 +63,28 @@ class FirstTokenLogitsIT {
   Stream<DynamicTest> logitsOfEachPrompt() throws IOException {
     PrefillEngine engine = engine();
     return IntStream.range(0, golden().get("prompts").size())
-        .mapToObj(
-            i ->
-                DynamicTest.dynamicTest(
-                    "prompt " + i,
-                    () -> {
-                      JsonNode prompt = golden().get("prompts").get(i);
-                      int[] tokens = ints(prompt.get("tokens"));
-                      KvCache cache = new KvCache(engine.weights().shape(), tokens.length);
-                      float[] logits =
-                          engine.logits(engine.prefill(tokens, 0, cache, Cancellation.NEVER));
-                      int stride = golden().get("sample_stride").asInt();
-                      JsonNode sample = prompt.get("sample");
-                      for (int j = 0; j < sample.size(); j++) {
-                        assertThat((double) logits[j * stride])
-                            .as("logit %d", j * stride)
-                            .isCloseTo(sample.get(j).asDouble(), within(TOLERANCE));
-                      }
-                      for (JsonNode top : prompt.get("top")) {
-                        assertThat((double) logits[top.get(0).asInt()])
-                            .as("logit %d", top.get(0).asInt())
-                            .isCloseTo(top.get(1).asDouble(), within(TOLERANCE));
-                      }
-                    }));
+        .mapToObj(i ->
+            DynamicTest.dynamicTest(
+                "prompt " + i,
+                () -> {
+                  JsonNode prompt = golden().get("prompts").get(i);
+                  int[] tokens = ints(prompt.get("tokens"));
+                  KvCache cache = new KvCache(engine.weights().shape(), tokens.length);
+                  float[] logits =
+                      engine.logits(engine.prefill(tokens, 0, cache, Cancellation.NEVER));
+                  int stride = golden().get("sample_stride").asInt();
+                  JsonNode sample = prompt.get("sample");
+                  for (int j = 0; j < sample.size(); j++) {
+                    assertThat((double) logits[j * stride])
+                        .as("logit %d", j * stride)
+                        .isCloseTo(sample.get(j).asDouble(), within(TOLERANCE));
+                  }
+                  for (JsonNode top : prompt.get("top")) {
+                    assertThat((double) logits[top.get(0).asInt()])
+                        .as("logit %d", top.get(0).asInt())
+                        .isCloseTo(top.get(1).asDouble(), within(TOLERANCE));
+                  }
+                }));
   }
 
   @Test
@@ -101,12 +100,10 @@ class FirstTokenLogitsIT {
       int layer = trace.get("layers").get(l).asInt();
       for (int p = 0; p < trace.get("positions").size(); p++) {
         int position = trace.get("positions").get(p).asInt();
-        float[] key =
-            Arrays.copyOfRange(cache.keys(layer), position * kv, (position + 1) * kv);
+        float[] key = Arrays.copyOfRange(cache.keys(layer), position * kv, (position + 1) * kv);
         engine
             .kernels()
-            .rotate(
-                1, engine.weights().shape().kvHeads(), key, 0, kv, new int[] {position}, back);
+            .rotate(1, engine.weights().shape().kvHeads(), key, 0, kv, new int[] {position}, back);
         for (int i = 0; i < kv; i++) {
           assertThat((double) key[i])
               .isCloseTo(trace.get("k_pre_rope").get(l).get(p).get(i).asDouble(), within(1e-3));

@@ -20,9 +20,9 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Assumptions;
 
 /**
- * The real model that the integration tests run on, loaded once: SmolLM2-135M-Instruct, fetched where
- * it is not there yet. Where it can't be had the tests fail; only {@code -Dkvp.model=none} leaves
- * them out, and then each says so.
+ * The real model that the integration tests run on, loaded once: SmolLM2-135M-Instruct, fetched
+ * where it is not there yet. Where it can't be had the tests fail; only {@code -Dkvp.model=none}
+ * leaves them out, and then each says so.
  */
 final class RealModel {
   private RealModel() {}

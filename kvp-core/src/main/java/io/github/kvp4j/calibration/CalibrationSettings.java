@@ -26,13 +26,18 @@ import java.util.TreeSet;
  * @param sources layers whose incoming stream is read, each at most N
  * @param linearised layers below N whose feed-forward network becomes linear
  * @param sink first positions that are left out of the fit and keep the real network
- * @param lambdas candidates for the ridge, relative to the mean diagonal; the best on held-out text is
- *     taken
+ * @param lambdas candidates for the ridge, relative to the mean diagonal; the best on held-out text
+ *     is taken
  */
 public record CalibrationSettings(
-    int layers, List<Integer> sources, SortedSet<Integer> linearised, int sink, List<Double> lambdas) {
+    int layers,
+    List<Integer> sources,
+    SortedSet<Integer> linearised,
+    int sink,
+    List<Double> lambdas) {
   /** Candidates that span what was ever best. */
-  public static final List<Double> LAMBDAS = List.of(1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1);
+  public static final List<Double> LAMBDAS =
+      List.of(1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1);
 
   /** Copies and checks. */
   public CalibrationSettings {
@@ -55,20 +60,29 @@ public record CalibrationSettings(
     if (layers < 0 || layers >= shape.layers()) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "The number of prefix layers is " + layers + "; it must be between 0 and "
-              + (shape.layers() - 1) + " for this model.");
+          "The number of prefix layers is "
+              + layers
+              + "; it must be between 0 and "
+              + (shape.layers() - 1)
+              + " for this model.");
     }
     if (sources.isEmpty() || sources.getFirst() < 0 || sources.getLast() > layers) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "The source layers are " + sources + "; give at least one, each between 0 and " + layers
+          "The source layers are "
+              + sources
+              + "; give at least one, each between 0 and "
+              + layers
               + ".");
     }
     if (!linearised.isEmpty() && (linearised.first() < 0 || linearised.last() >= layers)) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "The linearised layers are " + linearised + "; each must be between 0 and "
-              + (layers - 1) + ".");
+          "The linearised layers are "
+              + linearised
+              + "; each must be between 0 and "
+              + (layers - 1)
+              + ".");
     }
   }
 }

@@ -17,8 +17,9 @@ import io.github.kvp4j.kernel.Kernels;
 import io.github.kvp4j.model.Weight;
 
 /**
- * The sums of a linear regression with bias, gathered chunk by chunk: XᵀX, XᵀY, and the sums that the
- * bias and the error need. Products of a chunk are in single, sums over chunks in double precision.
+ * The sums of a linear regression with bias, gathered chunk by chunk: XᵀX, XᵀY, and the sums that
+ * the bias and the error need. Products of a chunk are in single, sums over chunks in double
+ * precision.
  */
 final class NormalEquations {
   final int inputs;

@@ -38,9 +38,9 @@ import java.util.TreeMap;
  *
  * <p>All texts go through the base layer by layer together, so that a linearised layer is fitted
  * against the exact stream on what the layers linearised before it really leave: it also corrects
- * their error. Two residual streams are kept for each text, the exact one and the auxiliary's; until
- * the first linearised layer they are the same. One text in ten is held out to choose λ by, then
- * counted in.
+ * their error. Two residual streams are kept for each text, the exact one and the auxiliary's;
+ * until the first linearised layer they are the same. One text in ten is held out to choose λ by,
+ * then counted in.
  */
 public final class RidgeCalibrator {
   private static final int HOLD_OUT = 10;
@@ -86,7 +86,10 @@ public final class RidgeCalibrator {
     if (longest > PrefillEngine.CHUNK) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "A calibration text has " + longest + " tokens; the limit is " + PrefillEngine.CHUNK
+          "A calibration text has "
+              + longest
+              + " tokens; the limit is "
+              + PrefillEngine.CHUNK
               + ".");
     }
     this.exact = new float[this.texts.size()][];
@@ -151,8 +154,7 @@ public final class RidgeCalibrator {
       int rows = texts.get(t).length;
       kernels.rmsNorm(rows, hidden, approximate[t], 0, null, shape.normEpsilon(), normed, 0);
       for (int i = 0; i < rows; i++) {
-        System.arraycopy(
-            normed, i * hidden, features[t], i * width + slot * hidden, hidden);
+        System.arraycopy(normed, i * hidden, features[t], i * width + slot * hidden, hidden);
       }
     }
   }
@@ -303,9 +305,7 @@ public final class RidgeCalibrator {
       chosen.put("layers." + (settings.layers() + i), lambdas[i]);
       out.add(
           new LinearProjection(
-              settings.layers() + i,
-              s.outputs(0, kv).toMap(),
-              s.outputs(kv, 2 * kv).toMap()));
+              settings.layers() + i, s.outputs(0, kv).toMap(), s.outputs(kv, 2 * kv).toMap()));
     }
     return out;
   }

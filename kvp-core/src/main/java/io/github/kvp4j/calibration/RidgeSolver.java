@@ -22,9 +22,9 @@ import org.ejml.dense.row.factory.LinearSolverFactory_MT_DDRM;
 import org.ejml.interfaces.linsol.LinearSolverDense;
 
 /**
- * Ridge regression with an unpenalised bias: {@code W = (XᵀX - n·μμᵀ + λ·d·I)⁻¹ (XᵀY - n·μνᵀ)}, with μ
- * and ν the means and d the mean diagonal of the centred XᵀX, so that λ means the same whatever the
- * scale of the inputs.
+ * Ridge regression with an unpenalised bias: {@code W = (XᵀX - n·μμᵀ + λ·d·I)⁻¹ (XᵀY - n·μνᵀ)},
+ * with μ and ν the means and d the mean diagonal of the centred XᵀX, so that λ means the same
+ * whatever the scale of the inputs.
  */
 final class RidgeSolver {
   private final int inputs;
@@ -67,13 +67,16 @@ final class RidgeSolver {
     if (!solver.setA(a)) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "The regression can't be solved with lambda " + lambda
+          "The regression can't be solved with lambda "
+              + lambda
               + "; calibrate on more tokens or with a larger lambda.");
     }
     solver.invert(inverse);
   }
 
-  /** The solution for some targets: {@code weights (inputs, outputs)} and {@code bias (outputs)}. */
+  /**
+   * The solution for some targets: {@code weights (inputs, outputs)} and {@code bias (outputs)}.
+   */
   record Solution(DMatrixRMaj weights, double[] bias) {
     /** As a map with BF16 weights {@code [outputs][inputs]}, the form it is kept and run in. */
     LinearMap toMap() {
@@ -97,8 +100,7 @@ final class RidgeSolver {
       int count = to - from;
       DMatrixRMaj part = new DMatrixRMaj(weights.numRows, count);
       for (int i = 0; i < weights.numRows; i++) {
-        System.arraycopy(
-            weights.data, i * weights.numCols + from, part.data, i * count, count);
+        System.arraycopy(weights.data, i * weights.numCols + from, part.data, i * count, count);
       }
       return new Solution(part, java.util.Arrays.copyOfRange(bias, from, to));
     }

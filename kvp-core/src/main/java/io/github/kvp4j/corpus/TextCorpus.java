@@ -35,7 +35,8 @@ import java.util.zip.GZIPInputStream;
 
 /**
  * Texts for fitting and measuring: from plain files (one text a file) and JSON Lines ({@code
- * {"text": …}} a line), either also gzipped; cut into passages of a few hundred tokens and shuffled.
+ * {"text": …}} a line), either also gzipped; cut into passages of a few hundred tokens and
+ * shuffled.
  */
 public final class TextCorpus {
   /** Characters of one passage: some 500 tokens of English. */
@@ -161,8 +162,8 @@ public final class TextCorpus {
   }
 
   /**
-   * Tokenizes passages from number {@code from} on until they have {@code tokens} tokens together, or
-   * the corpus ends.
+   * Tokenizes passages from number {@code from} on until they have {@code tokens} tokens together,
+   * or the corpus ends.
    */
   public List<int[]> takeTokens(
       Function<String, int[]> encode, int from, long tokens, int least, int most) {

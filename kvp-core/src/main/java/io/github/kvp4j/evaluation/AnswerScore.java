@@ -18,7 +18,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-/** Exact match and token F1 with SQuAD's normalisation (lower case, no punctuation, no articles). */
+/**
+ * Exact match and token F1 with SQuAD's normalisation (lower case, no punctuation, no articles).
+ */
 public final class AnswerScore {
   private AnswerScore() {}
 

@@ -72,11 +72,13 @@ public record CacheQuality(
     java.util.Arrays.setAll(sums, i -> new Sum());
     for (int i = 0; i < items.size(); i++) {
       Continuation item = items.get(i);
-      float[] exact =
-          logits(base, item, (p, c) -> base.prefill(p, 0, c, Cancellation.NEVER));
+      float[] exact = logits(base, item, (p, c) -> base.prefill(p, 0, c, Cancellation.NEVER));
       for (int w = 0; w < sums.length; w++) {
         sums[w].add(
-            item.following(), exact, logits(base, item, ways.get(w)), base.weights().shape().vocabulary());
+            item.following(),
+            exact,
+            logits(base, item, ways.get(w)),
+            base.weights().shape().vocabulary());
       }
       done.accept(i);
     }
@@ -97,11 +99,7 @@ public record CacheQuality(
       base.embed(item.following(), 0, m - 1, x);
       base.runLayers(
           LayerRun.plain(
-              0,
-              shape.layers(),
-              PrefillEngine.range(n, n + m - 1),
-              cache,
-              Cancellation.NEVER),
+              0, shape.layers(), PrefillEngine.range(n, n + m - 1), cache, Cancellation.NEVER),
           x,
           new PrefillScratch(shape, m - 1));
       System.arraycopy(x, 0, streams, hidden, x.length);

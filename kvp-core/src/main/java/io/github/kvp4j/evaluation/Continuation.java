@@ -47,16 +47,13 @@ public record Continuation(int[] prompt, int[] following) {
       int following) {
     int all = length + following;
     return corpus.take(encode, from, count, all, all).stream()
-        .map(
-            t ->
-                new Continuation(
-                    Arrays.copyOf(t, length), Arrays.copyOfRange(t, length, all)))
+        .map(t -> new Continuation(Arrays.copyOf(t, length), Arrays.copyOfRange(t, length, all)))
         .toList();
   }
 
   /**
-   * Copied spans: 320 tokens of text, a blank line, then 64 tokens out of the text again. What is to
-   * be copied lies far back, so that a cache which has lost detail shows it.
+   * Copied spans: 320 tokens of text, a blank line, then 64 tokens out of the text again. What is
+   * to be copied lies far back, so that a cache which has lost detail shows it.
    *
    * @param separator the tokens of a blank line, no begin-of-sequence
    */

@@ -56,8 +56,7 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
   private static final ObjectMapper JSON =
       JsonMapper.builder(
               JsonFactory.builder()
-                  .streamReadConstraints(
-                      StreamReadConstraints.builder().maxNestingDepth(8).build())
+                  .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(8).build())
                   .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                   .build())
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -74,7 +73,8 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
   /**
    * Reads a file whole; every bound is checked before anything of its size is allocated.
    *
-   * @throws KvpException {@code FILE_ACCESS} or {@code MALFORMED_FILE}, naming the file and the field
+   * @throws KvpException {@code FILE_ACCESS} or {@code MALFORMED_FILE}, naming the file and the
+   *     field
    */
   public static Safetensors read(Path file) {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
@@ -88,8 +88,11 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
       if (header < 2 || header > Math.min(MAX_HEADER, size - 8)) {
         throw broken(
             file,
-            "says that its header has " + Long.toUnsignedString(header) + " bytes; "
-                + Math.min(MAX_HEADER, size - 8) + " are possible");
+            "says that its header has "
+                + Long.toUnsignedString(header)
+                + " bytes; "
+                + Math.min(MAX_HEADER, size - 8)
+                + " are possible");
       }
       ByteBuffer json = ByteBuffer.allocate((int) header);
       readFully(channel, json, 8, file);
@@ -99,8 +102,7 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
 
       MemorySegment data = Arena.ofAuto().allocate(Math.max(1, dataSize), 64);
       for (long at = 0; at < dataSize; ) {
-        ByteBuffer part =
-            data.asSlice(at, Math.min(1 << 24, dataSize - at)).asByteBuffer();
+        ByteBuffer part = data.asSlice(at, Math.min(1 << 24, dataSize - at)).asByteBuffer();
         readFully(channel, part, 8 + header + at, file);
         at += part.capacity();
       }
@@ -174,7 +176,10 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
           default ->
               throw broken(
                   file,
-                  "has tensor '" + name + "' of type '" + clip(dtype.asText())
+                  "has tensor '"
+                      + name
+                      + "' of type '"
+                      + clip(dtype.asText())
                       + "'; F32 and BF16 are read");
         };
     JsonNode shape = node.path("shape");
@@ -209,15 +214,23 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
     if (begin < 0 || end > dataSize || begin > end || end - begin != bytes) {
       throw broken(
           file,
-          "has tensor '" + name + "' at bytes " + begin + " to " + end + "; it needs " + bytes
-              + " within " + dataSize);
+          "has tensor '"
+              + name
+              + "' at bytes "
+              + begin
+              + " to "
+              + end
+              + "; it needs "
+              + bytes
+              + " within "
+              + dataSize);
     }
     return new Entry(rawName, type, rows, columns, begin, end);
   }
 
   /**
-   * Writes a file atomically: into a temporary sibling, flushed to the disk, then renamed, so that an
-   * old file stays whole whatever happens.
+   * Writes a file atomically: into a temporary sibling, flushed to the disk, then renamed, so that
+   * an old file stays whole whatever happens.
    *
    * @throws KvpException {@code FILE_ACCESS}
    */

@@ -11,7 +11,9 @@
  * or implied. See the License for the specific language governing permissions and limitations under
  * the License.
  */
-/** File formats, read strictly: bounds before allocation, one sentence for each way to be broken. */
+/**
+ * File formats, read strictly: bounds before allocation, one sentence for each way to be broken.
+ */
 @NullMarked
 package io.github.kvp4j.format;
 

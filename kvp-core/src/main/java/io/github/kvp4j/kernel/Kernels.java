@@ -99,7 +99,8 @@ public interface Kernels {
    * @param x {@code [m][heads * headSize]} with {@code headSize = 2 * rope.halfHead()}
    * @param positions {@code [m]}
    */
-  void rotate(int m, int heads, float[] x, int xOffset, int xStride, int[] positions, RopeTable rope);
+  void rotate(
+      int m, int heads, float[] x, int xOffset, int xStride, int[] positions, RopeTable rope);
 
   /** {@code gate = silu(gate) · up}, element by element, over the first {@code n} numbers. */
   void siluMultiply(int n, float[] gate, float[] up);

@@ -47,8 +47,7 @@ public final class Workers {
         new ForkJoinPool(
             Math.max(1, threads - 1),
             p -> {
-              ForkJoinWorkerThread t =
-                  ForkJoinPool.defaultForkJoinWorkerThreadFactory.newThread(p);
+              ForkJoinWorkerThread t = ForkJoinPool.defaultForkJoinWorkerThreadFactory.newThread(p);
               t.setName("kvp-worker-" + number.getAndIncrement());
               t.setDaemon(true);
               return t;
@@ -136,7 +135,6 @@ public final class Workers {
 
   private static final class Shared {
     static final Workers INSTANCE =
-        new Workers(
-            Integer.getInteger("kvp.threads", Runtime.getRuntime().availableProcessors()));
+        new Workers(Integer.getInteger("kvp.threads", Runtime.getRuntime().availableProcessors()));
   }
 }

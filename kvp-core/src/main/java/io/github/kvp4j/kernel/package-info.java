@@ -11,7 +11,9 @@
  * or implied. See the License for the specific language governing permissions and limitations under
  * the License.
  */
-/** The numeric kernels of prefill behind one interface, with a scalar implementation as the oracle. */
+/**
+ * The numeric kernels of prefill behind one interface, with a scalar implementation as the oracle.
+ */
 @NullMarked
 package io.github.kvp4j.kernel;
 

@@ -62,8 +62,11 @@ public final class KvCache {
     if (capacity < 1 || floats > Integer.MAX_VALUE - 8) {
       throw new KvpException(
           KvpException.Kind.PROMPT,
-          "A KV cache of " + capacity + " positions is not possible; the limit is "
-              + (Integer.MAX_VALUE - 8) / shape.kvLength() + ".");
+          "A KV cache of "
+              + capacity
+              + " positions is not possible; the limit is "
+              + (Integer.MAX_VALUE - 8) / shape.kvLength()
+              + ".");
     }
     this.shape = shape;
     this.capacity = capacity;

@@ -16,8 +16,8 @@ package io.github.kvp4j.model;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The matrices of one transformer layer. Norm weights are copied out as floats, since they are small
- * and read for every token; the matrices are views.
+ * The matrices of one transformer layer. Norm weights are copied out as floats, since they are
+ * small and read for every token; the matrices are views.
  *
  * @param attentionNorm {@code [hidden]}
  * @param query {@code [attentionLength][hidden]}

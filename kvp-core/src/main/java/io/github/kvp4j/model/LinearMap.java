@@ -16,8 +16,8 @@ package io.github.kvp4j.model;
 import io.github.kvp4j.KvpException;
 
 /**
- * A linear map with bias, {@code y = W x + b}: what is learned, be it a projection into the base's KV
- * cache or the stand-in for a feed-forward network.
+ * A linear map with bias, {@code y = W x + b}: what is learned, be it a projection into the base's
+ * KV cache or the stand-in for a feed-forward network.
  *
  * @param weight {@code [outputs][inputs]}
  * @param bias {@code [outputs]}

@@ -52,12 +52,16 @@ public record ModelShape(
     if (heads % kvHeads != 0) {
       throw new KvpException(
           KvpException.Kind.UNSUPPORTED,
-          "The model has " + heads + " query heads, which is no multiple of its " + kvHeads
+          "The model has "
+              + heads
+              + " query heads, which is no multiple of its "
+              + kvHeads
               + " key/value heads.");
     }
     if (headSize % 2 != 0) {
       throw new KvpException(
-          KvpException.Kind.UNSUPPORTED, "The head size " + headSize + " is odd; RoPE needs pairs.");
+          KvpException.Kind.UNSUPPORTED,
+          "The head size " + headSize + " is odd; RoPE needs pairs.");
     }
     if (!(normEpsilon > 0) || !Float.isFinite(normEpsilon)) {
       throw new KvpException(

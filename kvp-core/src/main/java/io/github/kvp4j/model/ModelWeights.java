@@ -96,7 +96,16 @@ public record ModelWeights(
   private static KvpException mismatch(String name, int rows, int columns, int wantR, int wantC) {
     return new KvpException(
         KvpException.Kind.MALFORMED_FILE,
-        "The model's " + name + " is " + rows + " x " + columns + ", but its configuration says "
-            + wantR + " x " + wantC + ".");
+        "The model's "
+            + name
+            + " is "
+            + rows
+            + " x "
+            + columns
+            + ", but its configuration says "
+            + wantR
+            + " x "
+            + wantC
+            + ".");
   }
 }

@@ -14,8 +14,8 @@
 package io.github.kvp4j.model;
 
 /**
- * Cosines and sines of rotary position embedding (RoPE, arXiv 2104.09864) for the pairing of Hugging
- * Face weights: dimension {@code i} turns with {@code i + headSize/2}.
+ * Cosines and sines of rotary position embedding (RoPE, arXiv 2104.09864) for the pairing of
+ * Hugging Face weights: dimension {@code i} turns with {@code i + headSize/2}.
  */
 public final class RopeTable {
   private final int halfHead;
@@ -53,8 +53,8 @@ public final class RopeTable {
   }
 
   /**
-   * Copies a table given as pairs {@code (cos, sin)}, {@code [position * headSize/2][2]}, so that the
-   * very rotation of another engine is used.
+   * Copies a table given as pairs {@code (cos, sin)}, {@code [position * headSize/2][2]}, so that
+   * the very rotation of another engine is used.
    */
   public static RopeTable copyOf(float[][] pairs, int headSize) {
     int half = headSize / 2;

@@ -20,9 +20,9 @@ import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A matrix {@code [rows][columns]} as it lies in memory: a view, never a copy, of the bytes that the
- * model file was mapped to. Row {@code r} holds the weights of output {@code r}, so that {@code y =
- * x · Wᵀ}.
+ * A matrix {@code [rows][columns]} as it lies in memory: a view, never a copy, of the bytes that
+ * the model file was mapped to. Row {@code r} holds the weights of output {@code r}, so that {@code
+ * y = x · Wᵀ}.
  *
  * @param type how a number is stored
  * @param rows outputs
@@ -54,15 +54,31 @@ public record Weight(
     if (data.byteSize() < need) {
       throw new KvpException(
           KvpException.Kind.MALFORMED_FILE,
-          "A weight of " + rows + " x " + columns + " " + type + " needs " + need
-              + " bytes, but its memory has " + data.byteSize() + ".");
+          "A weight of "
+              + rows
+              + " x "
+              + columns
+              + " "
+              + type
+              + " needs "
+              + need
+              + " bytes, but its memory has "
+              + data.byteSize()
+              + ".");
     }
     if (type.isBlockQuantised()) {
       long needScales = (long) rows * (columns / WeightType.BLOCK) * Float.BYTES;
       if (scales == null || scales.byteSize() < needScales) {
         throw new KvpException(
             KvpException.Kind.MALFORMED_FILE,
-            "A " + type + " weight of " + rows + " x " + columns + " needs " + needScales
+            "A "
+                + type
+                + " weight of "
+                + rows
+                + " x "
+                + columns
+                + " needs "
+                + needScales
                 + " bytes of scales.");
       }
     }

@@ -21,8 +21,8 @@ import java.util.regex.Pattern;
  * Exact anchors: prompt tokens that go through the predicted layers exactly, over the mixed cache.
  *
  * @param sink how many of the first tokens (attention sinks)
- * @param tail how many of the last tokens: the question and the chat template; at least 1, since the
- *     last token is always run by the base
+ * @param tail how many of the last tokens: the question and the chat template; at least 1, since
+ *     the last token is always run by the base
  * @param top how many more: those that the tail attends to most
  */
 public record Anchors(int sink, int tail, int top) {
@@ -36,7 +36,12 @@ public record Anchors(int sink, int tail, int top) {
     if (sink < 0 || tail < 1 || top < 0) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "The anchors are " + sink + "/" + tail + "/" + top
+          "The anchors are "
+              + sink
+              + "/"
+              + tail
+              + "/"
+              + top
               + "; sink and top must be at least 0 and tail at least 1.");
     }
   }

@@ -28,13 +28,13 @@ public sealed interface Auxiliary {
 
   /**
    * The base's own first layers. Their keys and values are exact (up to linearised layers below
-   * them); those of the layers from {@code layers} on are predicted from the RMS-normalised residual
-   * stream entering the source layers.
+   * them); those of the layers from {@code layers} on are predicted from the RMS-normalised
+   * residual stream entering the source layers.
    *
    * @param layers N: how many of the base's layers run for every prompt token
    * @param sources layers whose incoming stream is read, ascending, each at most N
-   * @param linearised layers below N whose feed-forward network is replaced by {@code W · rmsnorm(x)
-   *     + b}, by layer
+   * @param linearised layers below N whose feed-forward network is replaced by {@code W ·
+   *     rmsnorm(x) + b}, by layer
    */
   record Prefix(int layers, List<Integer> sources, Map<Integer, LinearMap> linearised)
       implements Auxiliary {
@@ -52,7 +52,10 @@ public sealed interface Auxiliary {
       for (int source : sources) {
         if (source <= before || source > layers) {
           throw bad(
-              "The source layers are " + sources + "; they must ascend within 0 to " + layers
+              "The source layers are "
+                  + sources
+                  + "; they must ascend within 0 to "
+                  + layers
                   + ", the number of prefix layers.");
         }
         before = source;
@@ -60,8 +63,11 @@ public sealed interface Auxiliary {
       for (int layer : linearised.keySet()) {
         if (layer < 0 || layer >= layers) {
           throw bad(
-              "The linearised layer " + layer + " is not below the number of prefix layers, "
-                  + layers + ".");
+              "The linearised layer "
+                  + layer
+                  + " is not below the number of prefix layers, "
+                  + layers
+                  + ".");
         }
       }
     }
@@ -83,8 +89,8 @@ public sealed interface Auxiliary {
 
   /**
    * Another, cheaper model with the same tokenizer. It reads all of the prompt but its last token;
-   * the keys (before RoPE) and values of its layer {@code map.source(i)} predict those of base layer
-   * i.
+   * the keys (before RoPE) and values of its layer {@code map.source(i)} predict those of base
+   * layer i.
    *
    * @param weights the auxiliary's weights
    * @param map which auxiliary layer predicts which base layer

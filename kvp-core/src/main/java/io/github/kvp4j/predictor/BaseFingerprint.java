@@ -27,8 +27,8 @@ import java.util.Map;
  * What a predictor remembers of its base, so that it is never used on another.
  *
  * <p>The weights' fingerprint is taken over the norm vectors, rounded to BF16: quantisation leaves
- * them alone, so a predictor fits every quantisation of its base, while another model, or one trained
- * further, has other norms.
+ * them alone, so a predictor fits every quantisation of its base, while another model, or one
+ * trained further, has other norms.
  *
  * @param shape the sizes, written out
  * @param tokenizer SHA-256 over the vocabulary in order of ids
@@ -37,26 +37,35 @@ import java.util.Map;
 public record BaseFingerprint(String shape, String tokenizer, String weights) {
   /** The fingerprint of a base. */
   public static BaseFingerprint of(ModelWeights weights, Map<String, Long> vocabulary) {
-    return new BaseFingerprint(
-        describe(weights.shape()), tokenizer(vocabulary), weights(weights));
+    return new BaseFingerprint(describe(weights.shape()), tokenizer(vocabulary), weights(weights));
   }
 
   private static String describe(ModelShape s) {
-    return "layers=" + s.layers() + ",hidden=" + s.hidden() + ",heads=" + s.heads() + ",kvHeads="
-        + s.kvHeads() + ",headSize=" + s.headSize() + ",feedForward=" + s.feedForward()
-        + ",vocabulary=" + s.vocabulary();
+    return "layers="
+        + s.layers()
+        + ",hidden="
+        + s.hidden()
+        + ",heads="
+        + s.heads()
+        + ",kvHeads="
+        + s.kvHeads()
+        + ",headSize="
+        + s.headSize()
+        + ",feedForward="
+        + s.feedForward()
+        + ",vocabulary="
+        + s.vocabulary();
   }
 
   private static String tokenizer(Map<String, Long> vocabulary) {
     MessageDigest sha = sha256();
     vocabulary.entrySet().stream()
         .sorted(Map.Entry.comparingByValue())
-        .forEach(
-            e -> {
-              sha.update((e.getValue() + "\t").getBytes(StandardCharsets.UTF_8));
-              sha.update(e.getKey().getBytes(StandardCharsets.UTF_8));
-              sha.update((byte) '\n');
-            });
+        .forEach(e -> {
+          sha.update((e.getValue() + "\t").getBytes(StandardCharsets.UTF_8));
+          sha.update(e.getKey().getBytes(StandardCharsets.UTF_8));
+          sha.update((byte) '\n');
+        });
     return HexFormat.of().formatHex(sha.digest());
   }
 

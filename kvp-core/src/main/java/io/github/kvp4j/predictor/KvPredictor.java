@@ -72,12 +72,20 @@ public record KvPredictor(Auxiliary auxiliary, List<LinearProjection> projection
     for (int i = 0; i < count; i++) {
       LinearProjection p = projections.get(i);
       if (p.layer() != first + i) {
-        throw mismatch("projects into layer " + p.layer() + " where " + (first + i) + " is due", base);
+        throw mismatch(
+            "projects into layer " + p.layer() + " where " + (first + i) + " is due", base);
       }
       if (p.key().weight().rows() != base.kvLength() || p.key().weight().columns() != features) {
         throw mismatch(
-            "projects " + p.key().weight().columns() + " features to " + p.key().weight().rows()
-                + " numbers in layer " + p.layer() + ", not " + features + " to "
+            "projects "
+                + p.key().weight().columns()
+                + " features to "
+                + p.key().weight().rows()
+                + " numbers in layer "
+                + p.layer()
+                + ", not "
+                + features
+                + " to "
                 + base.kvLength(),
             base);
       }
@@ -93,8 +101,7 @@ public record KvPredictor(Auxiliary auxiliary, List<LinearProjection> projection
       }
       case Auxiliary.Sibling sibling -> {
         List<Integer> map = sibling.map().sources();
-        if (map.size() != base.layers()
-            || map.getLast() >= sibling.weights().shape().layers()) {
+        if (map.size() != base.layers() || map.getLast() >= sibling.weights().shape().layers()) {
           throw mismatch("has the layer map " + map, base);
         }
         if (sibling.weights().shape().vocabulary() != base.vocabulary()) {
@@ -108,8 +115,16 @@ public record KvPredictor(Auxiliary auxiliary, List<LinearProjection> projection
   private static KvpException mismatch(String what, ModelShape base) {
     return new KvpException(
         KvpException.Kind.PREDICTOR_MISMATCH,
-        "The predictor " + what + ", but the base has " + base.layers() + " layers of width "
-            + base.hidden() + " with " + base.kvLength() + " numbers a key and "
-            + base.vocabulary() + " tokens.");
+        "The predictor "
+            + what
+            + ", but the base has "
+            + base.layers()
+            + " layers of width "
+            + base.hidden()
+            + " with "
+            + base.kvLength()
+            + " numbers a key and "
+            + base.vocabulary()
+            + " tokens.");
   }
 }

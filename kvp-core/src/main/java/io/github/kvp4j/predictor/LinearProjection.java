@@ -17,8 +17,8 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.model.LinearMap;
 
 /**
- * The learned projection into one base layer's cache (arXiv 2410.08391, eq. 1): all heads merged, one
- * matrix for keys and one for values, with bias; keys come out before RoPE.
+ * The learned projection into one base layer's cache (arXiv 2410.08391, eq. 1): all heads merged,
+ * one matrix for keys and one for values, with bias; keys come out before RoPE.
  *
  * @param layer base layer
  * @param key {@code [kvLength][features]}
@@ -31,9 +31,17 @@ public record LinearProjection(int layer, LinearMap key, LinearMap value) {
         || key.weight().columns() != value.weight().columns()) {
       throw new KvpException(
           KvpException.Kind.MALFORMED_FILE,
-          "The projection of layer " + layer + " is " + key.weight().rows() + " x "
-              + key.weight().columns() + " for keys but " + value.weight().rows() + " x "
-              + value.weight().columns() + " for values.");
+          "The projection of layer "
+              + layer
+              + " is "
+              + key.weight().rows()
+              + " x "
+              + key.weight().columns()
+              + " for keys but "
+              + value.weight().rows()
+              + " x "
+              + value.weight().columns()
+              + " for values.");
     }
   }
 }

@@ -162,9 +162,10 @@ public final class PredictedPrefill {
         r, exact, streams, p -> project(p, rows, features, features, 0, width, r.reused, r.cache));
   }
 
-  /** RMS-normalises the stream into a source's columns of the features, if the layer is a source. */
-  private void capture(
-      Auxiliary.Prefix prefix, int layer, int rows, float[] x, float[] features) {
+  /**
+   * RMS-normalises the stream into a source's columns of the features, if the layer is a source.
+   */
+  private void capture(Auxiliary.Prefix prefix, int layer, int rows, float[] x, float[] features) {
     int slot = prefix.sources().indexOf(layer);
     if (slot < 0) {
       return;

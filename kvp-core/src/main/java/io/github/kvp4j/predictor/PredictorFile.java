@@ -64,7 +64,9 @@ public record PredictorFile(
     if (!(predictor.auxiliary() instanceof Auxiliary.Prefix prefix)) {
       throw new KvpException(
           KvpException.Kind.UNSUPPORTED,
-          "A predictor of kind " + predictor.auxiliary().kind() + " can't be written; only PREFIX.");
+          "A predictor of kind "
+              + predictor.auxiliary().kind()
+              + " can't be written; only PREFIX.");
     }
     Map<String, Weight> tensors = new LinkedHashMap<>();
     for (LinearProjection p : predictor.projections()) {
@@ -137,9 +139,11 @@ public record PredictorFile(
     List<MeasuredQuality> quality;
     try {
       calibration =
-          JSON.readValue(text(file, meta, "calibration"), new TypeReference<TreeMap<String, String>>() {});
+          JSON.readValue(
+              text(file, meta, "calibration"), new TypeReference<TreeMap<String, String>>() {});
       quality =
-          JSON.readValue(text(file, meta, "quality"), new TypeReference<List<MeasuredQuality>>() {});
+          JSON.readValue(
+              text(file, meta, "quality"), new TypeReference<List<MeasuredQuality>>() {});
     } catch (JsonProcessingException e) {
       throw broken(file, "has metadata 'calibration' or 'quality' that can't be read");
     }
@@ -181,8 +185,13 @@ public record PredictorFile(
     if (!made.equals(found)) {
       throw new KvpException(
           KvpException.Kind.PREDICTOR_MISMATCH,
-          "The predictor was made for a model with the " + what + " fingerprint " + clip(made, 200)
-              + ", but this model has " + found + "; calibrate one for it.");
+          "The predictor was made for a model with the "
+              + what
+              + " fingerprint "
+              + clip(made, 200)
+              + ", but this model has "
+              + found
+              + "; calibrate one for it.");
     }
   }
 
@@ -227,15 +236,14 @@ public record PredictorFile(
   private static String checksum(Map<String, Weight> tensors) {
     MessageDigest sha = BaseFingerprint.sha256();
     new TreeMap<>(tensors)
-        .forEach(
-            (name, w) -> {
-              sha.update(
-                  (name + " " + w.type() + " " + w.rows() + " " + w.columns() + "\n")
-                      .getBytes(StandardCharsets.UTF_8));
-              MemorySegment data = w.data();
-              long bytes = (long) w.rows() * w.type().bytes(w.columns());
-              sha.update(data.asSlice(0, bytes).toArray(ValueLayout.JAVA_BYTE));
-            });
+        .forEach((name, w) -> {
+          sha.update(
+              (name + " " + w.type() + " " + w.rows() + " " + w.columns() + "\n")
+                  .getBytes(StandardCharsets.UTF_8));
+          MemorySegment data = w.data();
+          long bytes = (long) w.rows() * w.type().bytes(w.columns());
+          sha.update(data.asSlice(0, bytes).toArray(ValueLayout.JAVA_BYTE));
+        });
     return HexFormat.of().formatHex(sha.digest());
   }
 

@@ -60,7 +60,8 @@ public final class PrefillCost {
                   : n * feedForward(base);
         }
       }
-      case Auxiliary.Sibling sibling -> sum += exact(sibling.weights().shape(), n) - head(sibling.weights().shape());
+      case Auxiliary.Sibling sibling ->
+          sum += exact(sibling.weights().shape(), n) - head(sibling.weights().shape());
     }
     double anchorAttention = 0;
     // sinks see next to nothing; tail and top rows see nearly the whole prompt

@@ -23,8 +23,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Reads several prompts in one pass: their tokens are stacked for the matrix products, so that short
- * prompts use the machine as well as a long one does, and attention runs for each prompt apart.
+ * Reads several prompts in one pass: their tokens are stacked for the matrix products, so that
+ * short prompts use the machine as well as a long one does, and attention runs for each prompt
+ * apart.
  *
  * <p>Safe for use by many threads.
  */
@@ -56,7 +57,10 @@ public final class BatchPrefill {
     if (prompts.isEmpty() || prompts.size() != caches.size()) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "A batch has " + prompts.size() + " prompts and " + caches.size()
+          "A batch has "
+              + prompts.size()
+              + " prompts and "
+              + caches.size()
               + " caches; at least one prompt and as many caches are needed.");
     }
     Stack stack = new Stack(prompts, caches);
@@ -163,23 +167,19 @@ public final class BatchPrefill {
       float[] keys = part.cache.keys(layer);
       int at = part.position * kv;
       System.arraycopy(s.query, part.row * kv, keys, at, part.count * kv);
-      System.arraycopy(
-          s.attended, part.row * kv, part.cache.values(layer), at, part.count * kv);
+      System.arraycopy(s.attended, part.row * kv, part.cache.values(layer), at, part.count * kv);
       kernels.rotate(
           part.count, shape.kvHeads(), keys, at, kv, positions(part), engine.weights().rope());
-      part.cache.mark(
-          layer, part.position, part.position + part.count, KvCache.RowState.EXACT);
+      part.cache.mark(layer, part.position, part.position + part.count, KvCache.RowState.EXACT);
     }
   }
 
   /** Attention and feed-forward network of rows whose norm is in the scratch. */
-  private void rest(
-      int layer, List<Part> parts, float[] x, int firstRow, int m, PrefillScratch s) {
+  private void rest(int layer, List<Part> parts, float[] x, int firstRow, int m, PrefillScratch s) {
     LayerWeights w = engine.weights().layers().get(layer);
     int hidden = shape.hidden();
     int attention = shape.attentionLength();
-    kernels.gemm(
-        m, s.normed, 0, hidden, w.query(), w.queryBias(), s.query, 0, attention, false);
+    kernels.gemm(m, s.normed, 0, hidden, w.query(), w.queryBias(), s.query, 0, attention, false);
     for (Part part : parts) {
       int from = part.row * attention;
       float[] query = Arrays.copyOfRange(s.query, from, from + part.count * attention);

@@ -25,12 +25,12 @@ import org.jspecify.annotations.Nullable;
  * @param to one past the last layer
  * @param rows how many of {@code positions} and of the residual stream's rows are used
  * @param positions {@code [rows]} ascending prompt positions
- * @param outputs how many of the last rows are wanted after layer {@code to - 1}; for the others that
- *     layer only writes its keys and values
+ * @param outputs how many of the last rows are wanted after layer {@code to - 1}; for the others
+ *     that layer only writes its keys and values
  * @param cache read up to each row's position, written at the rows' positions
  * @param linearised layers whose feed-forward network is replaced, by layer
- * @param exactRows {@code [rows]} rows that keep the real feed-forward network in linearised layers;
- *     null = none
+ * @param exactRows {@code [rows]} rows that keep the real feed-forward network in linearised
+ *     layers; null = none
  * @param mass counts the attention of these rows, or null
  * @param cancellation asked before each layer
  */

@@ -108,7 +108,8 @@ public final class PrefillEngine {
   }
 
   /**
-   * Runs one layer for any number of rows, {@link #CHUNK} at a time; otherwise as {@link #runLayers}.
+   * Runs one layer for any number of rows, {@link #CHUNK} at a time; otherwise as {@link
+   * #runLayers}.
    */
   public void runLayer(LayerRun run, float[] x, PrefillScratch scratch) {
     int rows = run.rows();
@@ -149,14 +150,20 @@ public final class PrefillEngine {
     if (reused < 0 || reused >= tokens.length) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "The number of reused positions is " + reused + "; it must be between 0 and "
-              + (tokens.length - 1) + ".");
+          "The number of reused positions is "
+              + reused
+              + "; it must be between 0 and "
+              + (tokens.length - 1)
+              + ".");
     }
     for (int token : tokens) {
       if (token < 0 || token >= shape.vocabulary()) {
         throw new KvpException(
             KvpException.Kind.PROMPT,
-            "The prompt holds token " + token + "; the vocabulary has " + shape.vocabulary()
+            "The prompt holds token "
+                + token
+                + "; the vocabulary has "
+                + shape.vocabulary()
                 + " tokens.");
       }
     }
@@ -194,8 +201,8 @@ public final class PrefillEngine {
    * Runs layers over the residual stream.
    *
    * @param run which layers, rows and cache
-   * @param x {@code (row, hidden)}: in, the stream before layer {@code from}; out, after layer {@code
-   *     to - 1} (only the last {@code outputs} rows are meaningful then)
+   * @param x {@code (row, hidden)}: in, the stream before layer {@code from}; out, after layer
+   *     {@code to - 1} (only the last {@code outputs} rows are meaningful then)
    * @param scratch working memory for at least as many rows
    */
   public void runLayers(LayerRun run, float[] x, PrefillScratch scratch) {
@@ -325,8 +332,7 @@ public final class PrefillEngine {
       }
     }
     if (exact == 0) {
-      kernels.gemm(
-          rows, s.normed, 0, hidden, a, map.bias(), x, firstRow * hidden, hidden, true);
+      kernels.gemm(rows, s.normed, 0, hidden, a, map.bias(), x, firstRow * hidden, hidden, true);
       return;
     }
     // put the exact rows aside (stream and norm), so that the others run as one dense matrix

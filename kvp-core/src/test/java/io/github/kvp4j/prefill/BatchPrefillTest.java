@@ -55,9 +55,18 @@ class BatchPrefillTest {
     for (int i = 0; i < SHAPE.layers(); i++) {
       layers.add(
           new LayerWeights(
-              random(64, 1), matrix(64, 64), matrix(32, 64), matrix(32, 64), matrix(64, 64),
-              random(64, 1), random(32, 1), random(32, 1), random(64, 1), matrix(96, 64),
-              matrix(96, 64), matrix(64, 96)));
+              random(64, 1),
+              matrix(64, 64),
+              matrix(32, 64),
+              matrix(32, 64),
+              matrix(64, 64),
+              random(64, 1),
+              random(32, 1),
+              random(32, 1),
+              random(64, 1),
+              matrix(96, 64),
+              matrix(96, 64),
+              matrix(64, 96)));
     }
     Weight embedding = matrix(50, 64);
     return new PrefillEngine(
@@ -118,20 +127,18 @@ class BatchPrefillTest {
 
   @Test
   void aBatchThatDoesNotFitIsRefused() {
-    assertThatThrownBy(
-            () ->
-                new BatchPrefill(ENGINE)
-                    .prefill(List.of(), List.of(), LayerListener.NONE, Cancellation.NEVER))
+    assertThatThrownBy(() ->
+            new BatchPrefill(ENGINE)
+                .prefill(List.of(), List.of(), LayerListener.NONE, Cancellation.NEVER))
         .isInstanceOf(KvpException.class)
         .hasMessageContaining("at least one prompt");
-    assertThatThrownBy(
-            () ->
-                new BatchPrefill(ENGINE)
-                    .prefill(
-                        List.of(prompt(3)),
-                        List.of(new KvCache(SHAPE, 2)),
-                        LayerListener.NONE,
-                        Cancellation.NEVER))
+    assertThatThrownBy(() ->
+            new BatchPrefill(ENGINE)
+                .prefill(
+                    List.of(prompt(3)),
+                    List.of(new KvCache(SHAPE, 2)),
+                    LayerListener.NONE,
+                    Cancellation.NEVER))
         .isInstanceOf(KvpException.class)
         .hasMessageContaining("limit is 2");
   }

@@ -122,7 +122,10 @@ final class CalibrateCommand implements Callable<Integer> {
     if (tokens < 1_000 || prompts < 1) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "--tokens is " + tokens + " and --prompts " + prompts
+          "--tokens is "
+              + tokens
+              + " and --prompts "
+              + prompts
               + "; at least 1000 tokens and 1 prompt are needed.");
     }
     TextCorpus corpus = TextCorpus.read(data, seed);
@@ -132,8 +135,7 @@ final class CalibrateCommand implements Callable<Integer> {
       int held = Math.max(1, corpus.size() / 10);
       TextCorpus heldOut = corpus.part(0, Math.min(held, corpus.size()));
       TextCorpus fitted = corpus.part(heldOut.size(), corpus.size());
-      List<int[]> fit =
-          fitted.takeTokens(loaded::encodePrompt, 0, tokens, 64, LONGEST);
+      List<int[]> fit = fitted.takeTokens(loaded::encodePrompt, 0, tokens, 64, LONGEST);
       if (fit.isEmpty()) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,
@@ -159,7 +161,8 @@ final class CalibrateCommand implements Callable<Integer> {
             calibrator.tokens(),
             (System.nanoTime() - start) / 1e9,
             calibrator.chosenLambdas());
-        List<MeasuredQuality> quality = measure(loaded, engine, predictor, heldOut, prompts, seed, progress);
+        List<MeasuredQuality> quality =
+            measure(loaded, engine, predictor, heldOut, prompts, seed, progress);
         progress.end();
         Map<String, String> how = new TreeMap<>();
         how.put("data", String.join(",", data.stream().map(CalibrateCommand::fileName).toList()));
@@ -185,12 +188,12 @@ final class CalibrateCommand implements Callable<Integer> {
   static PrefillEngine engine(KvpModel loaded) {
     return loaded
         .engine()
-        .orElseThrow(
-            () ->
-                new KvpException(
-                    KvpException.Kind.UNSUPPORTED,
-                    "Models of type " + loaded.jlama().getModelType()
-                        + " can't be predicted; LLAMA, MISTRAL and QWEN2 can."));
+        .orElseThrow(() ->
+            new KvpException(
+                KvpException.Kind.UNSUPPORTED,
+                "Models of type "
+                    + loaded.jlama().getModelType()
+                    + " can't be predicted; LLAMA, MISTRAL and QWEN2 can."));
   }
 
   /** Measures a predictor on the first passages of a corpus, for some settings of the anchors. */
@@ -209,7 +212,9 @@ final class CalibrateCommand implements Callable<Integer> {
     if (text.isEmpty() || copy.isEmpty()) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "The data has " + corpus.size() + " passages, too few or too short to measure on; give"
+          "The data has "
+              + corpus.size()
+              + " passages, too few or too short to measure on; give"
               + " more text.");
     }
     PredictedPrefill prefill = new PredictedPrefill(engine, predictor);

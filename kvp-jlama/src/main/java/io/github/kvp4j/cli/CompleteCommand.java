@@ -52,8 +52,7 @@ final class CompleteCommand implements Callable<Integer> {
   @Option(
       names = "--mode",
       defaultValue = "AUTO",
-      description =
-          "How the prompt is read: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      description = "How the prompt is read: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   private KvpMode mode = KvpMode.AUTO;
 
   @Option(

@@ -115,7 +115,11 @@ final class DemoCommand implements Callable<Integer> {
       for (Way way : Way.values()) {
         if (way.mode == KvpMode.PREDICT && loaded.predictor(way.quality).isEmpty()) {
           System.err.println(
-              "No predictor of quality " + way.quality + " for this model: " + way + " is left out"
+              "No predictor of quality "
+                  + way.quality
+                  + " for this model: "
+                  + way
+                  + " is left out"
                   + " (make one with 'kvp calibrate').");
           continue;
         }
@@ -253,13 +257,14 @@ final class DemoCommand implements Callable<Integer> {
     root.put("model", model.name());
     root.put("prompt_tokens", promptTokens);
     root.put("rows", rows);
-    ObjectMapper mapper =
-        JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
+    ObjectMapper mapper = JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
     try {
       Files.writeString(file, mapper.writeValueAsString(root) + "\n");
     } catch (IOException e) {
       throw new KvpException(
-          KvpException.Kind.FILE_ACCESS, "The file '" + file + "' can't be written: " + KvpException.reason(e) + ".", e);
+          KvpException.Kind.FILE_ACCESS,
+          "The file '" + file + "' can't be written: " + KvpException.reason(e) + ".",
+          e);
     }
   }
 }

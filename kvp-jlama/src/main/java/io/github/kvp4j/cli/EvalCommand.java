@@ -128,12 +128,10 @@ final class EvalCommand implements Callable<Integer> {
       PrefillEngine engine =
           loaded
               .engine()
-              .orElseThrow(
-                  () ->
-                      new KvpException(
-                          KvpException.Kind.UNSUPPORTED, "This model has no prefill engine."));
-      List<int[]> prompts =
-          tasks.stream().map(t -> loaded.encodePrompt(t.prompt())).toList();
+              .orElseThrow(() ->
+                  new KvpException(
+                      KvpException.Kind.UNSUPPORTED, "This model has no prefill engine."));
+      List<int[]> prompts = tasks.stream().map(t -> loaded.encodePrompt(t.prompt())).toList();
       List<Way> ways = ways(loaded, engine, prompts);
       run(loaded, engine, tasks, prompts, ways);
       print(ways, tasks.size(), prompts);
@@ -145,15 +143,9 @@ final class EvalCommand implements Callable<Integer> {
   }
 
   private List<Way> ways(KvpModel loaded, PrefillEngine engine, List<int[]> prompts) {
-    int typical =
-        (int) prompts.stream().mapToInt(p -> p.length).average().orElse(1);
+    int typical = (int) prompts.stream().mapToInt(p -> p.length).average().orElse(1);
     List<Way> ways = new ArrayList<>();
-    ways.add(
-        new Way(
-            "exact",
-            (p, c) -> engine.prefill(p, 0, c, Cancellation.NEVER),
-            1,
-            false));
+    ways.add(new Way("exact", (p, c) -> engine.prefill(p, 0, c, Cancellation.NEVER), 1, false));
     Map<String, PredictorFile> files = new LinkedHashMap<>();
     for (Path file : predictors) {
       PredictorFile f = PredictorFile.read(file);
@@ -169,8 +161,7 @@ final class EvalCommand implements Callable<Integer> {
       for (Anchors a : anchors.isEmpty() ? List.of(Anchors.DEFAULT) : anchors) {
         PredictedPrefill predicted = new PredictedPrefill(engine, e.getValue().predictor());
         double share =
-            PrefillCost.relative(
-                engine.weights().shape(), e.getValue().predictor(), a, typical);
+            PrefillCost.relative(engine.weights().shape(), e.getValue().predictor(), a, typical);
         ways.add(
             new Way(
                 e.getKey() + " " + a,
@@ -294,7 +285,9 @@ final class EvalCommand implements Callable<Integer> {
               + "\n");
     } catch (IOException e) {
       throw new KvpException(
-          KvpException.Kind.FILE_ACCESS, "The file '" + file + "' can't be written: " + KvpException.reason(e) + ".", e);
+          KvpException.Kind.FILE_ACCESS,
+          "The file '" + file + "' can't be written: " + KvpException.reason(e) + ".",
+          e);
     }
   }
 }

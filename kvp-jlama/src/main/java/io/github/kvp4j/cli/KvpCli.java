@@ -73,13 +73,12 @@ public final class KvpCli implements Runnable {
     CommandLine line = new CommandLine(cli);
     line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setExecutionExceptionHandler((e, at, parsed) -> cli.report(e, at.getErr()));
-    line.setParameterExceptionHandler(
-        (e, _) -> {
-          PrintWriter err = e.getCommandLine().getErr();
-          err.println(oneLine(e.getMessage()));
-          err.println("Try '" + e.getCommandLine().getCommandSpec().qualifiedName() + " --help'.");
-          return 2;
-        });
+    line.setParameterExceptionHandler((e, _) -> {
+      PrintWriter err = e.getCommandLine().getErr();
+      err.println(oneLine(e.getMessage()));
+      err.println("Try '" + e.getCommandLine().getCommandSpec().qualifiedName() + " --help'.");
+      return 2;
+    });
     return line.execute(args);
   }
 
@@ -95,7 +94,9 @@ public final class KvpCli implements Runnable {
       };
     }
     err.println(
-        "An unexpected failure: " + oneLine(e.toString()) + " (add --verbose for more; please report it).");
+        "An unexpected failure: "
+            + oneLine(e.toString())
+            + " (add --verbose for more; please report it).");
     return 1;
   }
 

@@ -22,8 +22,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Puts the bytes of tokens together to text: hands out whole characters only, and holds back what may
- * become a stop string until it is known not to.
+ * Puts the bytes of tokens together to text: hands out whole characters only, and holds back what
+ * may become a stop string until it is known not to.
  */
 final class AnswerText {
   private final List<String> stops;
@@ -91,9 +91,7 @@ final class AnswerText {
       stopped = true;
     }
     int until = stopped || end ? text.length() : text.length() - heldBack();
-    if (until > 0
-        && until < text.length()
-        && Character.isHighSurrogate(text.charAt(until - 1))) {
+    if (until > 0 && until < text.length() && Character.isHighSurrogate(text.charAt(until - 1))) {
       until--;
     }
     if (until > handedOut) {

@@ -29,7 +29,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * Token after token through Jlama's own forward pass.
  *
  * <p>Jlama's layers keep working arrays in fields, so two threads must not be inside one model at
- * once: each step takes the model's lock, which is fair, so that requests take turns token by token.
+ * once: each step takes the model's lock, which is fair, so that requests take turns token by
+ * token.
  */
 final class DecodeLoop {
   private static final int PREFILL_BATCH = 256;

@@ -179,7 +179,10 @@ public final class GenerateRequest {
     public Builder stopStrings(List<String> value) {
       this.stopStrings = List.copyOf(value);
       return check(
-          stopStrings.stream().noneMatch(String::isEmpty), "stopStrings", value, "texts, none empty");
+          stopStrings.stream().noneMatch(String::isEmpty),
+          "stopStrings",
+          value,
+          "texts, none empty");
     }
 
     /** How to read the prompt; null = the model's default. */

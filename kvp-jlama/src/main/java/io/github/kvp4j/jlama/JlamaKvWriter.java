@@ -28,9 +28,10 @@ import java.util.Arrays;
 /**
  * Hands a prompt's keys and values to Jlama.
  *
- * <p>Jlama rotates KV head h as if it stood at position {@code p + 2h} (its RoPE table is indexed by
- * {@code position * headSize/2 + h * headSize + i}), and the queries of that group likewise, so that
- * attention comes out right; whoever writes keys must follow, or every head but the first is wrong.
+ * <p>Jlama rotates KV head h as if it stood at position {@code p + 2h} (its RoPE table is indexed
+ * by {@code position * headSize/2 + h * headSize + i}), and the queries of that group likewise, so
+ * that attention comes out right; whoever writes keys must follow, or every head but the first is
+ * wrong.
  */
 final class JlamaKvWriter {
   /** Rows that one thread copies at a time. */
@@ -112,7 +113,9 @@ final class JlamaKvWriter {
       if (target.dType() != DType.F32) {
         throw new KvpException(
             KvpException.Kind.UNSUPPORTED,
-            "Jlama keeps its KV cache in " + target.dType() + "; load the model with F32 working"
+            "Jlama keeps its KV cache in "
+                + target.dType()
+                + "; load the model with F32 working"
                 + " memory.");
       }
       MemorySegment.copy(

@@ -34,14 +34,14 @@ import org.slf4j.LoggerFactory;
  * <ul>
  *   <li>the native matrix product leaves out the last rows' last columns where a batch of more than
  *       five rows is no multiple of five (seen with AVX-512);
- *   <li>a width is shared out in {@code width / parts} columns for each of the provider's parts (128
- *       for the native one) and one remainder of {@code width % share}, so that columns are lost
- *       wherever more than that is left over: 576 becomes 512.
+ *   <li>a width is shared out in {@code width / parts} columns for each of the provider's parts
+ *       (128 for the native one) and one remainder of {@code width % share}, so that columns are
+ *       lost wherever more than that is left over: 576 becomes 512.
  * </ul>
  *
- * <p>Either way answers are nonsense. Jlama reads {@code jlama.force_panama_tensor_operations} once,
- * when its kernels are first used; where the native ones are wrong and the user has not set it, it is
- * set to true, and Jlama computes with the Vector API.
+ * <p>Either way answers are nonsense. Jlama reads {@code jlama.force_panama_tensor_operations}
+ * once, when its kernels are first used; where the native ones are wrong and the user has not set
+ * it, it is set to true, and Jlama computes with the Vector API.
  */
 final class JlamaOperationsCheck {
   private static final Logger LOG = LoggerFactory.getLogger(JlamaOperationsCheck.class);
@@ -70,7 +70,8 @@ final class JlamaOperationsCheck {
       return;
     }
     boolean rows = isRight(ops);
-    boolean columns = widths(model).stream().noneMatch(w -> losesColumns(w, ops.parallelSplitSize()));
+    boolean columns =
+        widths(model).stream().noneMatch(w -> losesColumns(w, ops.parallelSplitSize()));
     if (!rows || !columns) {
       System.setProperty(PROPERTY, "true");
       LOG.info(

@@ -146,7 +146,10 @@ final class JlamaWeights {
       default ->
           throw new KvpException(
               KvpException.Kind.UNSUPPORTED,
-              "The tensor '" + name + "' is of type " + t.dType()
+              "The tensor '"
+                  + name
+                  + "' is of type "
+                  + t.dType()
                   + "; F32, F16, BF16, I8 and Q4 are read.");
     };
   }

@@ -21,6 +21,8 @@ public enum KvpMode {
   EXACT,
   /** The auxiliary reads the prompt and the base's cache is predicted. */
   PREDICT,
-  /** {@link #PREDICT} where a fitting predictor is at hand and the prompt is long enough to gain. */
+  /**
+   * {@link #PREDICT} where a fitting predictor is at hand and the prompt is long enough to gain.
+   */
   AUTO
 }

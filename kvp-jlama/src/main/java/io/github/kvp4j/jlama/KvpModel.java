@@ -64,8 +64,8 @@ import org.slf4j.LoggerFactory;
  * }
  * }</pre>
  *
- * <p>Safe for use by many threads at once: prompts are read side by side, and the steps of decoding,
- * which run through Jlama, take turns.
+ * <p>Safe for use by many threads at once: prompts are read side by side, and the steps of
+ * decoding, which run through Jlama, take turns.
  */
 public final class KvpModel implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(KvpModel.class);
@@ -99,8 +99,8 @@ public final class KvpModel implements AutoCloseable {
     this.jlama = loadJlama(b);
     this.shape = JlamaWeights.shape(jlama.getConfig());
     this.tokenizer = new KvpTokenizer(jlama.getTokenizer());
-    this.addsBos = jlama.encodePrompt(PromptContext.of("a")).length
-        > jlama.getTokenizer().encode("a").length;
+    this.addsBos =
+        jlama.encodePrompt(PromptContext.of("a")).length > jlama.getTokenizer().encode("a").length;
     this.decode = new DecodeLoop(jlama, new ReentrantLock(true), tokenizer);
     this.buffers = new KvBufferCache(jlama);
     if (JlamaWeights.supports(jlama)) {
@@ -124,7 +124,8 @@ public final class KvpModel implements AutoCloseable {
       if (b.predictor != null) {
         throw new KvpException(
             KvpException.Kind.UNSUPPORTED,
-            "A predictor was given, but models of type " + jlama.getModelType()
+            "A predictor was given, but models of type "
+                + jlama.getModelType()
                 + " can't be predicted; LLAMA, MISTRAL and QWEN2 can.");
       }
     }
@@ -177,11 +178,15 @@ public final class KvpModel implements AutoCloseable {
       while (cause.getCause() != null) {
         cause = cause.getCause();
       }
-      String why = cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage();
+      String why =
+          cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage();
       throw new KvpException(
           KvpException.Kind.MALFORMED_FILE,
-          "The model in '" + b.directory + "' can't be loaded: "
-              + why.replaceAll("\\s+", " ") + ".",
+          "The model in '"
+              + b.directory
+              + "' can't be loaded: "
+              + why.replaceAll("\\s+", " ")
+              + ".",
           e);
     }
   }
@@ -200,8 +205,12 @@ public final class KvpModel implements AutoCloseable {
           if (length < 2 || length > rest) {
             throw new KvpException(
                 KvpException.Kind.MALFORMED_FILE,
-                "The file '" + file + "' says that its header has "
-                    + Long.toUnsignedString(length) + " bytes; 2 to " + Math.max(2, rest)
+                "The file '"
+                    + file
+                    + "' says that its header has "
+                    + Long.toUnsignedString(length)
+                    + " bytes; 2 to "
+                    + Math.max(2, rest)
                     + " are possible.");
           }
         }
@@ -234,11 +243,9 @@ public final class KvpModel implements AutoCloseable {
     }
     for (Quality quality : Quality.values()) {
       Predictors.find(directory, mark, quality)
-          .ifPresent(
-              file ->
-                  found.put(
-                      quality,
-                      new Predictor(file, new PredictedPrefill(base, file.predictor()))));
+          .ifPresent(file ->
+              found.put(
+                  quality, new Predictor(file, new PredictedPrefill(base, file.predictor()))));
     }
     return found;
   }
@@ -299,11 +306,10 @@ public final class KvpModel implements AutoCloseable {
   public PromptSupport promptSupport() {
     return jlama
         .promptSupport()
-        .orElseThrow(
-            () ->
-                new KvpException(
-                    KvpException.Kind.UNSUPPORTED,
-                    "The model in '" + directory + "' has no chat template; give a plain prompt."));
+        .orElseThrow(() ->
+            new KvpException(
+                KvpException.Kind.UNSUPPORTED,
+                "The model in '" + directory + "' has no chat template; give a plain prompt."));
   }
 
   /** One user message as a prompt, by the model's chat template. */
@@ -349,7 +355,8 @@ public final class KvpModel implements AutoCloseable {
     } catch (OutOfMemoryError e) {
       throw new KvpException(
           KvpException.Kind.OUT_OF_MEMORY,
-          "The memory of " + Runtime.getRuntime().maxMemory() / (1 << 20)
+          "The memory of "
+              + Runtime.getRuntime().maxMemory() / (1 << 20)
               + " MB is not enough for this request; start Java with a larger -Xmx.",
           e);
     } finally {
@@ -412,8 +419,13 @@ public final class KvpModel implements AutoCloseable {
     if (tokenizer.atLeastTokens(prompt.length()) > limit) {
       throw new KvpException(
           KvpException.Kind.PROMPT,
-          "The prompt has " + prompt.length() + " characters, more than "
-              + tokenizer.atLeastTokens(prompt.length()) + " tokens; the limit is " + limit + ".");
+          "The prompt has "
+              + prompt.length()
+              + " characters, more than "
+              + tokenizer.atLeastTokens(prompt.length())
+              + " tokens; the limit is "
+              + limit
+              + ".");
     }
     if (prompt.isEmpty()) {
       throw new KvpException(
@@ -423,7 +435,10 @@ public final class KvpModel implements AutoCloseable {
     if (tokens.length > limit) {
       throw new KvpException(
           KvpException.Kind.PROMPT,
-          "The prompt has " + tokens.length + " tokens; the limit is " + limit
+          "The prompt has "
+              + tokens.length
+              + " tokens; the limit is "
+              + limit
               + ", the model's context less one for the answer.");
     }
     return tokens;
@@ -448,7 +463,10 @@ public final class KvpModel implements AutoCloseable {
       if (wanted == KvpMode.EXACT || wanted == KvpMode.PREDICT) {
         throw new KvpException(
             KvpException.Kind.UNSUPPORTED,
-            "The mode " + wanted + " is not possible for models of type " + jlama.getModelType()
+            "The mode "
+                + wanted
+                + " is not possible for models of type "
+                + jlama.getModelType()
                 + "; use OFF or AUTO.");
       }
       return new Choice(
@@ -460,8 +478,10 @@ public final class KvpModel implements AutoCloseable {
         if (predictor == null) {
           throw new KvpException(
               KvpException.Kind.BAD_ARGUMENT,
-              "The mode PREDICT needs a predictor, and none of quality " + quality
-                  + " for the model in '" + directory
+              "The mode PREDICT needs a predictor, and none of quality "
+                  + quality
+                  + " for the model in '"
+                  + directory
                   + "' was found; calibrate one or use EXACT.");
         }
         yield new Choice(KvpMode.PREDICT, "asked for", predictor.prefill);
@@ -476,8 +496,7 @@ public final class KvpModel implements AutoCloseable {
         yield share <= BREAK_EVEN
             ? new Choice(
                 KvpMode.PREDICT,
-                String.format(
-                    Locale.ROOT, "predicting takes %.0f %% of the work", 100 * share),
+                String.format(Locale.ROOT, "predicting takes %.0f %% of the work", 100 * share),
                 predictor.prefill)
             : new Choice(
                 KvpMode.EXACT,
@@ -493,9 +512,9 @@ public final class KvpModel implements AutoCloseable {
   }
 
   /**
-   * Cancels what is running, waits for it to stop, and releases the model; idempotent. Called by the
-   * listener of a request, it does not wait: that request is cancelled, and its end releases the
-   * model.
+   * Cancels what is running, waits for it to stop, and releases the model; idempotent. Called by
+   * the listener of a request, it does not wait: that request is cancelled, and its end releases
+   * the model.
    */
   @Override
   public void close() {

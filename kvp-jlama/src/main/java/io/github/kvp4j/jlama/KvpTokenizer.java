@@ -34,8 +34,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>For byte-level BPE (GPT-2 style) the merging is our own: Jlama's maps code points instead of
  * UTF-8 bytes, so that text beyond ASCII is cut wrongly, leaves out part of the pre-tokenizers that
- * model hubs' files name, and its decoder keeps state between calls.
- * Other tokenizers (SentencePiece style) are left to Jlama. Safe for use by many threads.
+ * model hubs' files name, and its decoder keeps state between calls. Other tokenizers
+ * (SentencePiece style) are left to Jlama. Safe for use by many threads.
  */
 public final class KvpTokenizer {
   private static final int CACHED_PIECES = 50_000;
@@ -146,8 +146,7 @@ public final class KvpTokenizer {
       for (TokenizerModel.PretokenizerItem rule : rules.pretokenizers) {
         parts =
             switch (rule.type) {
-              case "ByteLevel" ->
-                  Boolean.FALSE.equals(rule.use_regex) ? parts : split(GPT2, parts);
+              case "ByteLevel" -> Boolean.FALSE.equals(rule.use_regex) ? parts : split(GPT2, parts);
               case "Digits" ->
                   split(Boolean.TRUE.equals(rule.individual_digits) ? DIGIT : DIGITS, parts);
               default -> parts.stream().flatMap(p -> rule.pretokenize(p).stream()).toList();

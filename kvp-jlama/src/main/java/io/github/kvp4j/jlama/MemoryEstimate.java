@@ -78,7 +78,13 @@ record MemoryEstimate(long heapBytes, long directBytes) {
     if (need > free) {
       throw new KvpException(
           KvpException.Kind.OUT_OF_MEMORY,
-          "A prompt of " + positions + " tokens needs " + megabytes(need) + " MB " + where + ", but "
+          "A prompt of "
+              + positions
+              + " tokens needs "
+              + megabytes(need)
+              + " MB "
+              + where
+              + ", but "
               + megabytes(Math.max(0, free))
               + " MB are free; start Java with a larger -Xmx or shorten the prompt.");
     }

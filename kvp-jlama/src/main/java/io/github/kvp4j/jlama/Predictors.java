@@ -59,7 +59,8 @@ final class Predictors {
         Files.copy(in, copy, StandardCopyOption.REPLACE_EXISTING);
         PredictorFile predictor = PredictorFile.read(copy);
         if (!predictor.base().equals(base)) {
-          LOG.debug("The bundled predictor was made for {}, this model is {}", predictor.base(), base);
+          LOG.debug(
+              "The bundled predictor was made for {}, this model is {}", predictor.base(), base);
           return Optional.empty();
         }
         return Optional.of(predictor);
@@ -69,7 +70,9 @@ final class Predictors {
     } catch (IOException e) {
       throw new KvpException(
           KvpException.Kind.FILE_ACCESS,
-          "The bundled predictor can't be unpacked to the temporary folder: " + KvpException.reason(e) + ".",
+          "The bundled predictor can't be unpacked to the temporary folder: "
+              + KvpException.reason(e)
+              + ".",
           e);
     }
   }
