@@ -14,6 +14,7 @@
 package io.github.kvp4j.it;
 
 import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.jlama.importer.ImportManifest;
 import io.github.kvp4j.jlama.importer.ImportProgress;
 import io.github.kvp4j.jlama.importer.ModelStore;
 import java.nio.file.Path;
@@ -33,6 +34,12 @@ final class RealModel {
         "none".equals(System.getProperty("kvp.model")),
         "left out: tests on the real model were switched off by -Dkvp.model=none");
     return ModelStore.ofUser().resolve(null, ImportProgress.NONE);
+  }
+
+  /** Whether the model is a hub's original, whose weights and tokenizer file are others. */
+  static boolean isFromHub() {
+    ImportManifest manifest = ImportManifest.read(directory());
+    return manifest == null || manifest.source().kind() == ImportManifest.Kind.HUB;
   }
 
   /** The model, with its bundled predictors; never closed, as the JVM ends with the tests. */

@@ -45,7 +45,7 @@ record VectorAttention(
     float[] out) {
 
   /** Keys in a block: with their values they stay in the second-level cache. */
-  private static final int KEYS = 512;
+  private static final int KEYS = 256;
 
   /** Rows (queries times heads of a group) in a task: at most about, and not below. */
   private static final int MOST_ROWS = 96;

@@ -85,14 +85,30 @@ final class VectorMath {
 
   /** The largest of {@code count} numbers, and of {@code start}. */
   static float max(float[] x, int at, int count, float start) {
-    FloatVector max = FloatVector.broadcast(FLOATS, start);
-    int whole = FLOATS.loopBound(count);
-    for (int i = 0; i < whole; i += LANES) {
-      FloatVector v = FloatVector.fromArray(FLOATS, x, at + i);
-      max = max.blend(v, v.compare(VectorOperators.GT, max));
+    // four at once, since one alone would wait for itself
+    FloatVector max0 = FloatVector.broadcast(FLOATS, start);
+    FloatVector max1 = max0;
+    FloatVector max2 = max0;
+    FloatVector max3 = max0;
+    int i = 0;
+    for (; i + 4 * LANES <= count; i += 4 * LANES) {
+      FloatVector v0 = FloatVector.fromArray(FLOATS, x, at + i);
+      FloatVector v1 = FloatVector.fromArray(FLOATS, x, at + i + LANES);
+      FloatVector v2 = FloatVector.fromArray(FLOATS, x, at + i + 2 * LANES);
+      FloatVector v3 = FloatVector.fromArray(FLOATS, x, at + i + 3 * LANES);
+      max0 = max0.blend(v0, v0.compare(VectorOperators.GT, max0));
+      max1 = max1.blend(v1, v1.compare(VectorOperators.GT, max1));
+      max2 = max2.blend(v2, v2.compare(VectorOperators.GT, max2));
+      max3 = max3.blend(v3, v3.compare(VectorOperators.GT, max3));
     }
-    float result = max.reduceLanes(VectorOperators.MAX);
-    for (int i = whole; i < count; i++) {
+    max0 = max0.blend(max1, max1.compare(VectorOperators.GT, max0));
+    max2 = max2.blend(max3, max3.compare(VectorOperators.GT, max2));
+    for (; i + LANES <= count; i += LANES) {
+      FloatVector v = FloatVector.fromArray(FLOATS, x, at + i);
+      max0 = max0.blend(v, v.compare(VectorOperators.GT, max0));
+    }
+    float result = max0.max(max2).reduceLanes(VectorOperators.MAX);
+    for (; i < count; i++) {
       result = Math.max(result, x[at + i]);
     }
     return result;

@@ -151,9 +151,13 @@ final class WeightDecoder {
   private static FloatVector fromHalf(IntVector bits) {
     IntVector sign = bits.and(0x8000).lanewise(VectorOperators.LSHL, 16);
     IntVector rest = bits.and(0x7fff).lanewise(VectorOperators.LSHL, 13);
-    // the exponent is 112 too small, for subnormal numbers as well: a product puts it right
-    IntVector value = rest.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
-    value = value.blend(rest.or(0x7f800000), rest.compare(VectorOperators.GE, 0x0f800000));
+    // the exponents count from 15 and from 127; the largest, of infinity, stays the largest
+    IntVector value = rest.add(112 << 23);
+    value = value.blend(rest.add(224 << 23), rest.compare(VectorOperators.GE, 31 << 23));
+    // the smallest has no hidden bit: put one before it and take it off as a number, since
+    // subnormal floats are slow
+    IntVector small = rest.add(113 << 23).reinterpretAsFloats().sub(0x1p-14f).reinterpretAsInts();
+    value = value.blend(small, rest.compare(VectorOperators.LT, 1 << 23));
     return value.or(sign).reinterpretAsFloats();
   }
 

@@ -47,6 +47,7 @@ import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HexFormat;
@@ -56,6 +57,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -207,6 +209,107 @@ class PredictorFileTest {
   void theChecksumIsComputedHereAsThere() throws IOException {
     withChecksum(Safetensors.read(file)).write(file);
     assertThat(Files.readAllBytes(file)).isEqualTo(good);
+  }
+
+  /** One rule of the format broken at a time, the checksum right wherever one can be computed. */
+  @Test
+  void eachRuleIsHeld() throws IOException {
+    String key = "layers.2.key.bias";
+    int data = good.length - dataStart(good);
+    // bytes before, between and behind the tensors that belong to none; bytes that belong to two
+    rule("4 where 0 is due", h -> move(h, 4, 0), 4);
+    rule("is due", h -> move(h, 4, end(h, first(h))), 4);
+    rule("tensors of " + data + " bytes but " + (data + 4), h -> {}, 4);
+    rule("is due", h -> move(h, -4, end(h, first(h))), 0);
+    rule("is due", h -> h.set("twin", h.get(key).deepCopy()), 0);
+    rule("tensors of", h -> h.remove(last(h)), 0);
+    // sizes and types
+    rule("in its shape", h -> at(h, key).putArray("shape").add(0), 0);
+    rule("in its shape", h -> at(h, key).putArray("shape").add(2.0), 0);
+    rule("not one or two numbers", h -> at(h, key).putArray("shape"), 0);
+    rule("not one or two numbers", h -> at(h, key).putArray("shape").add(1).add(1).add(2), 0);
+    rule("it needs", h -> at(h, key).putArray("shape").add(3), 0);
+    rule("it needs", h -> at(h, key).put("dtype", "BF16"), 0);
+    rule("'F64'", h -> at(h, key).put("dtype", "F64"), 0);
+    rule("without two data offsets", h -> at(h, key).remove("data_offsets"), 0);
+    // what belongs to a predictor and what does not
+    rule("unknown tensor 'more'", h -> h.set("more", floatAt(data)), 4);
+    rule("lacks the tensor", h -> rename(h, key, "layers.2.key.bia"), 0);
+    rule("lacks the tensor", h -> rename(h, key, "layers.3.key.bias"), 0);
+    rule("lacks the tensor", h -> meta(h).put("linearised", "1"), 0);
+    rule("unknown tensor", h -> meta(h).put("linearised", ""), 0);
+    rule("unknown tensor", h -> meta(h).put("layers", "3"), 0);
+    rule("must ascend", h -> meta(h).put("sources", "2,0"), 0);
+    rule("must ascend", h -> meta(h).put("sources", "0,3"), 0);
+    rule("at least one is needed", h -> meta(h).put("sources", ""), 0);
+    rule("where a number is due", h -> meta(h).put("layers", "two"), 0);
+    rule("'format'", h -> meta(h).remove("format"), 0);
+    rule("version '2'", h -> meta(h).put("version", "2"), 0);
+    rule("kind 'SIBLING'", h -> meta(h).put("kind", "SIBLING"), 0);
+    for (String needed : List.of("base.shape", "base.tokenizer", "base.weights", "sha256")) {
+      rule("'" + needed + "'", h -> meta(h).remove(needed), 0);
+    }
+    rule("incomplete", h -> meta(h).put("quality", "[{\"task\":\"text\"}]"), 0);
+    rule("incomplete", h -> meta(h).put("quality", "[null]"), 0);
+    rule("incomplete", h -> meta(h).put("calibration", "{\"data\":null}"), 0);
+    rule("can't be read", h -> meta(h).put("calibration", "[]"), 0);
+    rule("no text", h -> meta(h).put("calibration", 1), 0);
+  }
+
+  private void rule(String message, Consumer<ObjectNode> change, int moreBytes) throws IOException {
+    ObjectNode header = header(good);
+    change.accept(header);
+    byte[] bytes = join(header.toString(), good);
+    Files.write(file, mended(Arrays.copyOf(bytes, bytes.length + moreBytes)));
+    assertThat(assertRefused(message)).hasMessageContaining(message);
+  }
+
+  private static ObjectNode at(ObjectNode header, String tensor) {
+    return (ObjectNode) header.get(tensor);
+  }
+
+  private static ObjectNode meta(ObjectNode header) {
+    return at(header, "__metadata__");
+  }
+
+  private static ObjectNode floatAt(int begin) {
+    ObjectNode tensor = JSON.createObjectNode().put("dtype", "F32");
+    tensor.putArray("shape").add(1);
+    tensor.putArray("data_offsets").add(begin).add(begin + 4);
+    return tensor;
+  }
+
+  private static void rename(ObjectNode header, String from, String to) {
+    header.set(to, header.remove(from));
+  }
+
+  private static int end(ObjectNode header, String tensor) {
+    return header.get(tensor).get("data_offsets").get(1).asInt();
+  }
+
+  private static String first(ObjectNode header) {
+    return tensors(header).stream()
+        .filter(name -> header.get(name).get("data_offsets").get(0).asInt() == 0)
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private static String last(ObjectNode header) {
+    return tensors(header).stream()
+        .max(Comparator.comparingInt(name -> end(header, name)))
+        .orElseThrow();
+  }
+
+  /** Moves all tensors that lie at {@code from} or behind. */
+  private static void move(ObjectNode header, int by, int from) {
+    for (String name : tensors(header)) {
+      ArrayNode offsets = (ArrayNode) header.get(name).get("data_offsets");
+      int begin = offsets.get(0).asInt();
+      if (begin >= from) {
+        offsets.set(0, begin + by);
+        offsets.set(1, offsets.get(1).asInt() + by);
+      }
+    }
   }
 
   /**
@@ -832,10 +935,15 @@ class PredictorFileTest {
   }
 
   private static String anyTensor(ObjectNode root, SplittableRandom random) {
+    List<String> names = tensors(root);
+    return names.get(random.nextInt(names.size()));
+  }
+
+  private static List<String> tensors(ObjectNode root) {
     List<String> names = new ArrayList<>();
     root.fieldNames().forEachRemaining(names::add);
     names.remove("__metadata__");
-    return names.get(random.nextInt(names.size()));
+    return names;
   }
 
   private static int dataStart(byte[] bytes) {

@@ -14,8 +14,6 @@
 package io.github.kvp4j.jlama;
 
 import com.github.tjake.jlama.model.AbstractModel;
-import com.github.tjake.jlama.model.ModelSupport;
-import com.github.tjake.jlama.safetensors.DType;
 import com.github.tjake.jlama.safetensors.prompt.PromptContext;
 import com.github.tjake.jlama.safetensors.prompt.PromptSupport;
 import com.github.tjake.jlama.tensor.KvBufferCache;
@@ -34,13 +32,6 @@ import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.LayerListener;
 import io.github.kvp4j.prefill.PrefillEngine;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.file.DirectoryIteratorException;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.Locale;
@@ -96,7 +87,7 @@ public final class KvpModel implements AutoCloseable {
     this.directory = b.directory;
     this.defaultMode = b.mode;
     this.defaultQuality = b.quality;
-    this.jlama = loadJlama(b);
+    this.jlama = JlamaLoader.load(b.directory);
     this.shape = JlamaWeights.shape(jlama.getConfig());
     this.tokenizer = new KvpTokenizer(jlama.getTokenizer());
     this.addsBos =
@@ -150,76 +141,6 @@ public final class KvpModel implements AutoCloseable {
     }
     for (Predictor predictor : Set.copyOf(predictors.values())) {
       predictor.prefill.prefill(tokens, 0, Anchors.DEFAULT, cache, Cancellation.NEVER);
-    }
-  }
-
-  private static AbstractModel loadJlama(Builder b) {
-    if (!Files.isDirectory(b.directory)) {
-      throw new KvpException(
-          KvpException.Kind.FILE_ACCESS,
-          "The model folder '" + b.directory + "' does not exist; import a model or name another.");
-    }
-    for (String needed : new String[] {"config.json", "tokenizer.json"}) {
-      if (!Files.isRegularFile(b.directory.resolve(needed))) {
-        throw new KvpException(
-            KvpException.Kind.MALFORMED_FILE,
-            "The model folder '" + b.directory + "' has no " + needed + ".");
-      }
-    }
-    checkHeaderLengths(b.directory);
-    JlamaOperationsCheck.run(b.directory);
-    try {
-      return ModelSupport.loadModel(
-          b.directory.toFile(), null, DType.F32, DType.I8, Optional.empty(), Optional.empty());
-    } catch (KvpException e) {
-      throw e;
-    } catch (RuntimeException e) {
-      Throwable cause = e;
-      while (cause.getCause() != null) {
-        cause = cause.getCause();
-      }
-      String why =
-          cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage();
-      throw new KvpException(
-          KvpException.Kind.MALFORMED_FILE,
-          "The model in '"
-              + b.directory
-              + "' can't be loaded: "
-              + why.replaceAll("\\s+", " ")
-              + ".",
-          e);
-    }
-  }
-
-  /** Refuses weights whose header can't be as long as it says: Jlama allocates that much. */
-  private static void checkHeaderLengths(Path directory) {
-    try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "model*.safetensors")) {
-      for (Path file : files) {
-        try (InputStream in = Files.newInputStream(file)) {
-          byte[] first = in.readNBytes(Long.BYTES);
-          long rest = Files.size(file) - Long.BYTES;
-          long length =
-              first.length < Long.BYTES
-                  ? 0
-                  : ByteBuffer.wrap(first).order(ByteOrder.LITTLE_ENDIAN).getLong();
-          if (length < 2 || length > rest) {
-            throw new KvpException(
-                KvpException.Kind.MALFORMED_FILE,
-                "The file '"
-                    + file
-                    + "' says that its header has "
-                    + Long.toUnsignedString(length)
-                    + " bytes; 2 to "
-                    + Math.max(2, rest)
-                    + " are possible.");
-          }
-        }
-      }
-    } catch (IOException | DirectoryIteratorException e) {
-      throw new KvpException(
-          KvpException.Kind.FILE_ACCESS,
-          "The model folder '" + directory + "' can't be read: " + e + ".",
-          e);
     }
   }
 
@@ -314,7 +235,18 @@ public final class KvpModel implements AutoCloseable {
 
   /** One user message as a prompt, by the model's chat template. */
   public String chatPrompt(String userMessage) {
-    return promptSupport().builder().addUserMessage(userMessage).build().getPrompt();
+    // Jlama renders with nested interpretation on: a message's own braces would be executed. A mark
+    // that the message does not hold, after each opening brace, keeps the template engine from it.
+    char mark = '\uF8FF';
+    while (userMessage.indexOf(mark) >= 0) {
+      mark--;
+    }
+    return promptSupport()
+        .builder()
+        .addUserMessage(userMessage.replace("{", "{" + mark))
+        .build()
+        .getPrompt()
+        .replace(String.valueOf(mark), "");
   }
 
   /** The tokens of a prompt, as {@link #generate} reads it: begin-of-sequence token included. */

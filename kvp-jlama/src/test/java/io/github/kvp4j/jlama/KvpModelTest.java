@@ -65,7 +65,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The public entry, on models so small that every way through it can be gone. */
-@Timeout(120)
+@Timeout(300)
 class KvpModelTest {
   @TempDir Path folder;
 
@@ -108,6 +108,15 @@ class KvpModelTest {
           .isEqualTo(TinyModelDirectory.IM_START);
       assertThat(model.directory()).isEqualTo(folder.resolve("model"));
       assertThat(model.shape().vocabulary()).isEqualTo(TinyModelDirectory.VOCABULARY);
+    }
+  }
+
+  @Test
+  void bracesOfAMessageAreTextAndNoTemplate() {
+    try (KvpModel model = open(TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED))) {
+      String message = "{{ 7 * 7 }} {% for i in [1,2] %}x{% endfor %} {# note #} \uF8FF";
+      assertThat(model.chatPrompt(message))
+          .isEqualTo("<|im_start|>user\n" + message + "<|im_end|>\n<|im_start|>assistant\n");
     }
   }
 

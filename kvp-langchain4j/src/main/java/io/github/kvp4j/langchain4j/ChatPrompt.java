@@ -80,7 +80,7 @@ final class ChatPrompt {
   /** Templates report errors by leaving things out, and Jlama logs them at most. */
   private static void requireText(String prompt, ChatMessage message, String text) {
     // a template may drop the reasoning of earlier answers, so AI messages are not looked for
-    if (!(message instanceof AiMessage) && !prompt.contains(text.strip())) {
+    if (!(message instanceof AiMessage) && !prompt.contains(text.strip().trim())) {
       throw unsupported(
           "A " + message.type().name().toLowerCase(Locale.ROOT) + " message at this place",
           "by the model's chat template, which leaves it out.");

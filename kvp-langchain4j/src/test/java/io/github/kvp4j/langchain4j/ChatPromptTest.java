@@ -91,6 +91,7 @@ class ChatPromptTest {
         "{{ messages }}{{ eos_token }}",
         "f'{x:{y}}' and LaTeX \\frac{{a}}{{b}}",
         "line\n\n  {%- indented -%}  \n",
+        "  two\r\nlines\twith tab ",
         "<b>&amp;\"quotes\" \\n \\u0041 \u00e4\uD83D\uDE00"
       })
   void takesMessagesAsTheyAre(String text) {

@@ -149,6 +149,22 @@ class KvpStreamingChatModelTest {
   }
 
   @Test
+  void cancelSwallowsWhatWasHeldBack() throws Exception {
+    Path directory = ScriptedModel.answering("Hello, ").write(temp.resolve("held-back"));
+    try (KvpStreamingChatModel holding =
+        KvpStreamingChatModel.builder()
+            .modelDirectory(directory)
+            .stopSequences(List.of(", you"))
+            .maxOutputTokens(1)
+            .build()) {
+      RecordingHandler handler = new RecordingHandler((h, count) -> h.cancel());
+      holding.chat("Hi", handler);
+      assertThat(handler.endsWithResponse()).isFalse();
+      assertThat(handler.parts).containsExactly("Hello");
+    }
+  }
+
+  @Test
   void cancelFromAnotherThread() throws Exception {
     CompletableFuture<StreamingHandle> started = new CompletableFuture<>();
     CountDownLatch cancelled = new CountDownLatch(1);

@@ -85,6 +85,42 @@ class ModelLeaseTest {
             KvpException.class, e -> assertThat(e.kind()).isEqualTo(KvpException.Kind.CLOSED));
   }
 
+  /** The model that chat models of the folder share. */
+  private KvpModel shared() {
+    ModelLease lease = ModelLease.open(directory, null);
+    lease.release();
+    return lease.model();
+  }
+
+  @Test
+  void aChatModelReleasesWhatItLoaded() {
+    KvpChatModel chat = KvpChatModel.builder().modelDirectory(directory).build();
+    KvpModel model = shared();
+    assertThat(chat.chat("Hi")).isEqualTo("Hello");
+    assertOpen(model);
+    chat.close();
+    assertClosed(model);
+  }
+
+  @Test
+  void aRequestThatRunsKeepsItsModelUntilItEnds() throws Exception {
+    KvpStreamingChatModel streaming =
+        KvpStreamingChatModel.builder().modelDirectory(directory).build();
+    KvpModel model = shared();
+    RecordingHandler handler =
+        new RecordingHandler((handle, count) -> {
+          streaming.close();
+          assertOpen(model);
+        });
+    streaming.chat("Hi", handler);
+    assertThat(handler.endsWithResponse()).isFalse();
+    assertThat(handler.errors)
+        .singleElement()
+        .isInstanceOfSatisfying(
+            KvpException.class, e -> assertThat(e.kind()).isEqualTo(KvpException.Kind.CLOSED));
+    assertClosed(model);
+  }
+
   @Test
   void aModelThatWasGivenStaysOpen() {
     try (KvpModel model = KvpModel.builder(directory).build()) {
