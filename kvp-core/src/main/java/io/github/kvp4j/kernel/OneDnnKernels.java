@@ -52,7 +52,7 @@ public final class OneDnnKernels implements Kernels {
   private final VectorKernels vector;
   private final Map<Shape, Optional<OneDnn.Matmul>> prepared = new ConcurrentHashMap<>();
   private final ArrayBlockingQueue<OneDnn.Runner> runners;
-  private final ArrayBlockingQueue<NativeBuffer> sources = new ArrayBlockingQueue<>(2);
+  private final ArrayBlockingQueue<NativeBuffer> sources = new ArrayBlockingQueue<>(4);
 
   private OneDnnKernels(Workers workers, OneDnn library) {
     this.workers = workers;
@@ -128,6 +128,130 @@ public final class OneDnnKernels implements Kernels {
       int yOffset,
       int yStride,
       boolean accumulate) {
+    Product product = product(m, w);
+    if (product == null) {
+      return false;
+    }
+    NativeBuffer buffer = take();
+    try {
+      MemorySegment source = buffer.bytes(2L * product.rows * w.columns());
+      round(m, x, xOffset, xStride, w.columns(), source);
+      multiply(product, m, source, bias, y, yOffset, yStride, accumulate);
+      return true;
+    } finally {
+      sources.offer(buffer);
+    }
+  }
+
+  /** {@code y = source · wᵀ (+ bias)}, or {@code y += …}, the source being bfloat16 already. */
+  private void multiply(
+      Product product,
+      int m,
+      MemorySegment source,
+      float @Nullable [] bias,
+      float[] y,
+      int yOffset,
+      int yStride,
+      boolean accumulate) {
+    workers.forEach(
+        product.blocks,
+        block -> {
+          OneDnn.Matmul matmul = product.matmul(block);
+          OneDnn.Runner runner = runner();
+          MemorySegment result = runner.run(matmul, source, product.weights(block));
+          int from = block * product.columns;
+          for (int i = 0; i < m; i++) {
+            long at = (long) i * matmul.n();
+            int to = yOffset + i * yStride + from;
+            put(result, at, matmul.n(), bias, from, y, to, accumulate);
+          }
+          runners.offer(runner);
+        });
+  }
+
+  /**
+   * The network's inner numbers are rounded as they are made, block by block while they are in the
+   * processor's cache, and never lie on the heap.
+   */
+  @Override
+  public void feedForward(
+      int m,
+      float[] normed,
+      Weight gate,
+      Weight up,
+      Weight down,
+      float[] x,
+      int xOffset,
+      float[] gated,
+      float[] raised) {
+    Product first = m <= ROWS && fits(m, gate) && fits(m, up) ? product(m, gate) : null;
+    Product second = first == null ? null : product(m, up);
+    Product third = second == null || !fits(m, down) ? null : product(m, down);
+    if (first == null || second == null || third == null) {
+      Kernels.super.feedForward(m, normed, gate, up, down, x, xOffset, gated, raised);
+      return;
+    }
+    int hidden = gate.columns();
+    int inner = gate.rows();
+    NativeBuffer sourceBuffer = take();
+    NativeBuffer innerBuffer = take();
+    try {
+      MemorySegment source = sourceBuffer.bytes(2L * first.rows * hidden);
+      MemorySegment between = innerBuffer.bytes(2L * third.rows * inner); // [rows][inner] bfloat16
+      round(m, normed, 0, hidden, hidden, source);
+      workers.forEach(
+          first.blocks,
+          block -> {
+            OneDnn.Runner one = runner();
+            OneDnn.Runner other = runner();
+            int count = first.matmul(block).n();
+            MemorySegment g = one.run(first.matmul(block), source, first.weights(block));
+            MemorySegment u = other.run(second.matmul(block), source, second.weights(block));
+            int from = block * first.columns;
+            for (int i = 0; i < m; i++) {
+              long to = 2L * ((long) i * inner + from);
+              Bfloat16.roundSiluMultiply(g, u, (long) i * count, count, between, to);
+            }
+            runners.offer(one);
+            runners.offer(other);
+          });
+      multiply(third, m, between, null, x, xOffset, down.rows(), true);
+    } finally {
+      sources.offer(sourceBuffer);
+      sources.offer(innerBuffer);
+    }
+  }
+
+  private NativeBuffer take() {
+    NativeBuffer resting = sources.poll();
+    return resting == null ? new NativeBuffer() : resting;
+  }
+
+  private OneDnn.Runner runner() {
+    OneDnn.Runner idle = runners.poll();
+    return idle == null ? library.new Runner() : idle;
+  }
+
+  /**
+   * A product in blocks of outputs.
+   *
+   * @param rows source rows, padded
+   * @param columns outputs of every block but the last
+   */
+  private record Product(
+      Weight w, int rows, int columns, int blocks, OneDnn.Matmul wide, OneDnn.Matmul last) {
+    OneDnn.Matmul matmul(int block) {
+      return block == blocks - 1 ? last : wide;
+    }
+
+    MemorySegment weights(int block) {
+      long row = 2L * w.columns();
+      return w.data().asSlice(row * block * columns, row * matmul(block).n());
+    }
+  }
+
+  /** How a product is done, or null if the library will not do it. */
+  private @Nullable Product product(int m, Weight w) {
     int k = w.columns();
     int n = w.rows();
     int padded = Simd.roundUp(m, ROW_STEP);
@@ -137,34 +261,9 @@ public final class OneDnnKernels implements Kernels {
     int blocks = (n + columns - 1) / columns;
     OneDnn.Matmul wide = prepared(padded, Math.min(columns, n), k);
     OneDnn.Matmul last = prepared(padded, n - (blocks - 1) * columns, k);
-    if (wide == null || last == null) {
-      return false;
-    }
-    NativeBuffer resting = sources.poll();
-    NativeBuffer buffer = resting == null ? new NativeBuffer() : resting;
-    try {
-      MemorySegment source = buffer.bytes(2L * padded * k);
-      round(m, x, xOffset, xStride, k, source);
-      workers.forEach(
-          blocks,
-          block -> {
-            int from = block * columns;
-            OneDnn.Matmul matmul = block == blocks - 1 ? last : wide;
-            MemorySegment weights = w.data().asSlice(2L * from * k, 2L * matmul.n() * k);
-            OneDnn.Runner idle = runners.poll();
-            OneDnn.Runner runner = idle == null ? library.new Runner() : idle;
-            MemorySegment result = runner.run(matmul, source, weights);
-            for (int i = 0; i < m; i++) {
-              long at = (long) i * matmul.n();
-              int to = yOffset + i * yStride + from;
-              put(result, at, matmul.n(), bias, from, y, to, accumulate);
-            }
-            runners.offer(runner);
-          });
-      return true;
-    } finally {
-      sources.offer(buffer);
-    }
+    return wide == null || last == null
+        ? null
+        : new Product(w, padded, columns, blocks, wide, last);
   }
 
   private void round(int m, float[] x, int xOffset, int xStride, int k, MemorySegment source) {

@@ -29,6 +29,14 @@ final class ModelOption {
               + " The variable KVP_MODEL names another default.")
   private @Nullable String model;
 
+  @Option(
+      names = "--kernels",
+      paramLabel = "NAME",
+      description =
+          "What prefill computes with: auto (default, the fastest that prove right here), onednn,"
+              + " vector or scalar.")
+  private @Nullable String kernels;
+
   /** The model's folder, fetched if need be. */
   Path directory() {
     try (ProgressDisplay progress = new ProgressDisplay()) {
@@ -43,6 +51,6 @@ final class ModelOption {
 
   /** Starts loading it. */
   KvpModel.Builder builder() {
-    return KvpModel.builder(directory());
+    return KvpModel.builder(directory()).kernels(kernels);
   }
 }
