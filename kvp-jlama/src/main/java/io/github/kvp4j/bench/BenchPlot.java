@@ -75,7 +75,7 @@ public final class BenchPlot {
             .build();
     chart.getStyler().setXAxisLogarithmic(true);
     chart.getStyler().setYAxisLogarithmic(true);
-    chart.getStyler().setLegendPosition(Styler.LegendPosition.InsideNW);
+    chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
     report
         .ttftByLength()
         .forEach((row, points) ->
