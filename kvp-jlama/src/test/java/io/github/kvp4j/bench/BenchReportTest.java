@@ -130,7 +130,7 @@ class BenchReportTest {
         .contains("predict/exact")
         .contains("2.00x")
         .contains("Amdahl")
-        .doesNotContain("%");
+        .doesNotContain("%s");
   }
 
   @Test
