@@ -44,6 +44,11 @@ final class ModelOption {
     }
   }
 
+  /** Whether the user named none. */
+  boolean isDefault() {
+    return model == null;
+  }
+
   /** What the user named, or the default's name. */
   String name() {
     return model == null ? ModelStore.DEFAULT_MODEL : model;
