@@ -41,8 +41,11 @@ public final class OneDnnKernels implements Kernels {
 
   private static final int ROW_STEP = 32;
 
+  /** Source rows of one product at most: source, weights and result stay in a core's cache. */
+  private static final int ROW_BLOCK = 256;
+
   /** Outputs of one product, about. */
-  private static final int COLUMNS = 192;
+  private static final int COLUMNS = 288;
 
   /** A prepared product takes some memory, so there is an end to them. */
   private static final int MOST_SHAPES = 1024;
@@ -134,7 +137,7 @@ public final class OneDnnKernels implements Kernels {
     }
     NativeBuffer buffer = take();
     try {
-      MemorySegment source = buffer.bytes(2L * product.rows * w.columns());
+      MemorySegment source = buffer.bytes(product.sourceBytes());
       round(m, x, xOffset, xStride, w.columns(), source);
       multiply(product, m, source, bias, y, yOffset, yStride, accumulate);
       return true;
@@ -154,16 +157,17 @@ public final class OneDnnKernels implements Kernels {
       int yStride,
       boolean accumulate) {
     workers.forEach(
-        product.blocks,
-        block -> {
-          OneDnn.Matmul matmul = product.matmul(block);
+        product.tasks(),
+        task -> {
+          int block = product.block(task);
+          int row = product.row(task);
+          int count = product.matmul(block).n();
           OneDnn.Runner runner = runner();
-          MemorySegment result = runner.run(matmul, source, product.weights(block));
+          MemorySegment result = product.run(runner, task, source);
           int from = block * product.columns;
-          for (int i = 0; i < m; i++) {
-            long at = (long) i * matmul.n();
-            int to = yOffset + i * yStride + from;
-            put(result, at, matmul.n(), bias, from, y, to, accumulate);
+          for (int i = row; i < Math.min(m, row + product.rows); i++) {
+            long at = (long) (i - row) * count;
+            put(result, at, count, bias, from, y, yOffset + i * yStride + from, accumulate);
           }
           runners.offer(runner);
         });
@@ -196,21 +200,23 @@ public final class OneDnnKernels implements Kernels {
     NativeBuffer sourceBuffer = take();
     NativeBuffer innerBuffer = take();
     try {
-      MemorySegment source = sourceBuffer.bytes(2L * first.rows * hidden);
-      MemorySegment between = innerBuffer.bytes(2L * third.rows * inner); // [rows][inner] bfloat16
+      MemorySegment source = sourceBuffer.bytes(first.sourceBytes());
+      MemorySegment between = innerBuffer.bytes(third.sourceBytes()); // [rows][inner] bfloat16
       round(m, normed, 0, hidden, hidden, source);
       workers.forEach(
-          first.blocks,
-          block -> {
+          first.tasks(),
+          task -> {
+            int block = first.block(task);
+            int row = first.row(task);
+            int count = first.matmul(block).n();
             OneDnn.Runner one = runner();
             OneDnn.Runner other = runner();
-            int count = first.matmul(block).n();
-            MemorySegment g = one.run(first.matmul(block), source, first.weights(block));
-            MemorySegment u = other.run(second.matmul(block), source, second.weights(block));
+            MemorySegment g = first.run(one, task, source);
+            MemorySegment u = second.run(other, task, source);
             int from = block * first.columns;
-            for (int i = 0; i < m; i++) {
+            for (int i = row; i < Math.min(m, row + first.rows); i++) {
               long to = 2L * ((long) i * inner + from);
-              Bfloat16.roundSiluMultiply(g, u, (long) i * count, count, between, to);
+              Bfloat16.roundSiluMultiply(g, u, (long) (i - row) * count, count, between, to);
             }
             runners.offer(one);
             runners.offer(other);
@@ -233,20 +239,49 @@ public final class OneDnnKernels implements Kernels {
   }
 
   /**
-   * A product in blocks of outputs.
+   * A product in blocks of source rows and outputs, a task each.
    *
-   * @param rows source rows, padded
+   * @param rows source rows of a block, those that pad the last one counted
+   * @param rowBlocks blocks of source rows
    * @param columns outputs of every block but the last
+   * @param blocks blocks of outputs
    */
   private record Product(
-      Weight w, int rows, int columns, int blocks, OneDnn.Matmul wide, OneDnn.Matmul last) {
+      Weight w,
+      int rows,
+      int rowBlocks,
+      int columns,
+      int blocks,
+      OneDnn.Matmul wide,
+      OneDnn.Matmul last) {
+    int tasks() {
+      return rowBlocks * blocks;
+    }
+
+    /** The block of outputs of a task. */
+    int block(int task) {
+      return task / rowBlocks;
+    }
+
+    /** The first source row of a task. */
+    int row(int task) {
+      return task % rowBlocks * rows;
+    }
+
     OneDnn.Matmul matmul(int block) {
       return block == blocks - 1 ? last : wide;
     }
 
-    MemorySegment weights(int block) {
+    /** Bytes of the source, {@code [rowBlocks * rows][w.columns()]} bfloat16. */
+    long sourceBytes() {
+      return 2L * rowBlocks * rows * w.columns();
+    }
+
+    MemorySegment run(OneDnn.Runner runner, int task, MemorySegment source) {
       long row = 2L * w.columns();
-      return w.data().asSlice(row * block * columns, row * matmul(block).n());
+      OneDnn.Matmul matmul = matmul(block(task));
+      MemorySegment weights = w.data().asSlice(row * block(task) * columns, row * matmul.n());
+      return runner.run(matmul, source.asSlice(row * row(task), row * rows), weights);
     }
   }
 
@@ -254,16 +289,17 @@ public final class OneDnnKernels implements Kernels {
   private @Nullable Product product(int m, Weight w) {
     int k = w.columns();
     int n = w.rows();
-    int padded = Simd.roundUp(m, ROW_STEP);
+    int rowBlocks = (m + ROW_BLOCK - 1) / ROW_BLOCK;
+    int rows = Simd.roundUp((m + rowBlocks - 1) / rowBlocks, ROW_STEP);
     int threads = workers.threads();
     int tasks = threads * ((n + threads * COLUMNS - 1) / (threads * COLUMNS));
     int columns = Simd.roundUp((n + tasks - 1) / tasks, 16);
     int blocks = (n + columns - 1) / columns;
-    OneDnn.Matmul wide = prepared(padded, Math.min(columns, n), k);
-    OneDnn.Matmul last = prepared(padded, n - (blocks - 1) * columns, k);
+    OneDnn.Matmul wide = prepared(rows, Math.min(columns, n), k);
+    OneDnn.Matmul last = prepared(rows, n - (blocks - 1) * columns, k);
     return wide == null || last == null
         ? null
-        : new Product(w, padded, columns, blocks, wide, last);
+        : new Product(w, rows, rowBlocks, columns, blocks, wide, last);
   }
 
   private void round(int m, float[] x, int xOffset, int xStride, int k, MemorySegment source) {

@@ -45,7 +45,8 @@ final class KvpSubject implements Subject {
     } else {
       builder.withoutPredictor();
     }
-    this.model = builder.warmUp(setup.mode() != KvpMode.OFF).build();
+    // every run reads the whole prompt
+    this.model = builder.prefixStoreBytes(0).warmUp(setup.mode() != KvpMode.OFF).build();
     if (setup.mode() == KvpMode.PREDICT && model.predictor(setup.quality()).isEmpty()) {
       model.close();
       throw new KvpException(
