@@ -146,6 +146,9 @@ class BenchReportTest {
   void thePlotIsAPictureOfEachKind(@TempDir Path dir) throws Exception {
     BenchPlot.write(report(), dir.resolve("plot"));
     assertThat(ImageIO.read(dir.resolve("plot.png").toFile()).getWidth()).isEqualTo(900);
-    assertThat(Files.readString(dir.resolve("plot.svg"))).contains("<svg").contains("jlama");
+    // text is drawn as outlines, so there is none to look for
+    String svg = Files.readString(dir.resolve("plot.svg"));
+    assertThat(svg).contains("<svg").endsWith("</svg\n>\n");
+    assertThat(svg.split("<path", -1)).hasSizeGreaterThan(20);
   }
 }
