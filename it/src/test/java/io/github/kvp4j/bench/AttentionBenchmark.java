@@ -101,8 +101,7 @@ public class AttentionBenchmark {
   /** This project's. */
   @Benchmark
   public float[] ours() {
-    kernels.attention(
-        tokens, query, positions, key, value, HEADS, KV_HEADS, HEAD_SIZE, SCALE, out);
+    kernels.attention(tokens, query, positions, key, value, HEADS, KV_HEADS, HEAD_SIZE, SCALE, out);
     return out;
   }
 
@@ -113,15 +112,18 @@ public class AttentionBenchmark {
       int seen = position + 1;
       AbstractTensor<?, ?> q = jlamaQuery.slice(position);
       AbstractTensor<?, ?> target = jlamaOut.slice(position);
-      VectorMath.pfor(0, HEADS, h -> {
-        int from = h / (HEADS / KV_HEADS) * HEAD_SIZE;
-        int to = h * HEAD_SIZE;
-        FloatBufferTensor scores = new FloatBufferTensor(TensorShape.of(1, seen));
-        jlama.batchDotProduct(scores, q, jlamaKey, to, from, HEAD_SIZE, 0, 0, seen);
-        jlama.scale(SCALE, scores, 0, seen);
-        VectorMath.softMax(scores, 0, seen);
-        jlama.saxpy(scores, jlamaValue, target, from, to, HEAD_SIZE, 0, 0, seen);
-      });
+      VectorMath.pfor(
+          0,
+          HEADS,
+          h -> {
+            int from = h / (HEADS / KV_HEADS) * HEAD_SIZE;
+            int to = h * HEAD_SIZE;
+            FloatBufferTensor scores = new FloatBufferTensor(TensorShape.of(1, seen));
+            jlama.batchDotProduct(scores, q, jlamaKey, to, from, HEAD_SIZE, 0, 0, seen);
+            jlama.scale(SCALE, scores, 0, seen);
+            VectorMath.softMax(scores, 0, seen);
+            jlama.saxpy(scores, jlamaValue, target, from, to, HEAD_SIZE, 0, 0, seen);
+          });
     }
     return jlamaOut;
   }

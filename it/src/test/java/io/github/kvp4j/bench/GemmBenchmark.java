@@ -85,8 +85,7 @@ public class GemmBenchmark {
       numbers[i] = (short) (Float.floatToRawIntBits((float) random.nextDouble(-1, 1)) >>> 16);
       weights.set(Float.intBitsToFloat(numbers[i] << 16), i / inputs, i % inputs);
     }
-    weight =
-        new Weight(WeightType.BF16, outputs, inputs, MemorySegment.ofArray(numbers), null);
+    weight = new Weight(WeightType.BF16, outputs, inputs, MemorySegment.ofArray(numbers), null);
     jlamaWeight = new BFloat16BufferTensor(weights);
   }
 

@@ -245,7 +245,8 @@ class CommandLineIT {
 
   @Test
   void helpHelps() {
-    for (String command : List.of("demo", "bench", "complete", "import", "calibrate", "eval", "predictor")) {
+    for (String command :
+        List.of("demo", "bench", "complete", "import", "calibrate", "eval", "predictor")) {
       Outcome o = run(command, "--help");
       assertThat(o.exit).isZero();
       assertThat(o.out).contains("Usage: kvp " + command);

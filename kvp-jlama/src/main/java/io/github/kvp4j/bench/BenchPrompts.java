@@ -66,7 +66,8 @@ public final class BenchPrompts {
         high = middle;
       }
     }
-    // a longer text may have fewer tokens where a word is completed, so it is looked for around here
+    // a longer text may have fewer tokens where a word is completed, so it is looked for around
+    // here
     for (int away = 0; away <= REACH; away++) {
       for (int cut : new int[] {low - away, low + away}) {
         if (cut > 0 && cut <= text.length()) {

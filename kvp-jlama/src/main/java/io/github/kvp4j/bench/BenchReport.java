@@ -23,6 +23,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Formatter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -82,23 +83,20 @@ public record BenchReport(
 
   /** The report as lines of text. */
   public String text() {
-    StringBuilder out = new StringBuilder();
+    Formatter out = new Formatter(Locale.ROOT);
     Machine machine = Machine.current();
-    line(
-        out,
-        "Model %s on %s, %d of %d processors, %s, Java %s.",
+    out.format(
+        "Model %s on %s, %d of %d processors, %s, Java %s.%n",
         model,
         machine.cpu(),
         settings.threads(),
         machine.processors(),
         machine.os(),
         machine.java());
-    line(
-        out,
+    out.format(
         "Medians of %d runs, all rows in turn; anchors %s; peak memory is the row's own process's,"
-            + " mapped weights counted.",
-        settings.runs(),
-        settings.anchors());
+            + " mapped weights counted.%n",
+        settings.runs(), settings.anchors());
     table(out);
     gains(out);
     growth(out);
@@ -106,12 +104,11 @@ public record BenchReport(
     return out.toString();
   }
 
-  private void table(StringBuilder out) {
+  private void table(Formatter out) {
     int width = rows.stream().mapToInt(r -> r.row().length()).max().orElse(0) + 1;
-    String columns = "%-" + width + "s%7s%6s%11s%22s%10s%11s%10s%10s%9s  %s";
-    line(out, "");
-    line(
-        out,
+    String columns = "%-" + width + "s%7s%6s%11s%22s%10s%11s%10s%10s%9s  %s%n";
+    out.format("%n");
+    out.format(
         columns,
         "row",
         "tokens",
@@ -126,8 +123,7 @@ public record BenchReport(
         "kernels");
     for (BenchRow r : rows) {
       Double ratio = r.ratioToJlama();
-      line(
-          out,
+      out.format(
           columns,
           r.row(),
           r.promptTokens(),
@@ -142,26 +138,25 @@ public record BenchReport(
           r.kernels());
     }
     if (rows.stream().anyMatch(r -> r.row().startsWith("jlama-native"))) {
-      line(out, "jlama-native computes wrong products on some CPUs and models: a time, no answer.");
+      out.format(
+          "jlama-native computes wrong products on some CPUs and models: a time, no answer.%n");
     }
     if (settings.batches().getLast() > 1) {
-      line(
-          out,
+      out.format(
           "Batches: the exact rows read all prompts in one pass, up to their first tokens, with no"
-              + " hand-over to Jlama; the others one after the other.");
+              + " hand-over to Jlama; the others one after the other.%n");
     }
   }
 
-  private void gains(StringBuilder out) {
+  private void gains(Formatter out) {
     List<Gain> gains = Gain.of(rows);
     if (gains.isEmpty()) {
       return;
     }
-    String columns = "%8s%7s%9s%20s%20s%25s";
-    line(out, "");
-    line(out, "What gives how much:");
-    line(
-        out,
+    String columns = "%8s%7s%9s%20s%20s%25s%n";
+    out.format("%n");
+    out.format("What gives how much:%n");
+    out.format(
         columns,
         "tokens",
         "batch",
@@ -170,8 +165,7 @@ public record BenchReport(
         "predict/exact",
         "predict-fast/exact");
     for (Gain g : gains) {
-      line(
-          out,
+      out.format(
           columns,
           g.promptTokens(),
           g.batch(),
@@ -182,41 +176,32 @@ public record BenchReport(
     }
   }
 
-  private void growth(StringBuilder out) {
+  private void growth(Formatter out) {
     Map<String, CostCurve> curves = curves();
     if (!curves.isEmpty()) {
-      line(out, "");
-      line(out, "%s:", CURVE);
+      out.format("%n");
+      out.format("%s:%n", CURVE);
       curves.forEach((row, curve) ->
-          line(out, "  %-22s %.4g + %.4g n + %.4g n^2", row, curve.a(), curve.b(), curve.c()));
+          out.format("  %-22s %.4g + %.4g n + %.4g n^2%n", row, curve.a(), curve.b(), curve.c()));
     }
-    line(out, "");
-    line(out, "Attention's share of an exact prefill's FLOPs:");
+    out.format("%n");
+    out.format("Attention's share of an exact prefill's FLOPs:%n");
     for (int length : settings.lengths()) {
-      line(out, "  %6d tokens  %.1f %%", length, 100 * attentionShare(shape, length));
+      out.format("  %6d tokens  %.1f %%%n", length, 100 * attentionShare(shape, length));
     }
   }
 
-  private void scaling(StringBuilder out) {
+  private void scaling(Formatter out) {
     if (scaling.isEmpty()) {
       return;
     }
-    line(out, "");
-    line(out, "From one thread to two, %d tokens, and on paper beyond:", promptOfScaling());
-    String columns = "  %-22s%11s%11s%10s%10s%14s%14s";
-    line(
-        out,
-        columns,
-        "row",
-        "1: ms",
-        "2: ms",
-        "speed-up",
-        "parallel",
-        "8 cores: ms",
-        "64 cores: ms");
+    out.format("%n");
+    out.format("From one thread to two, %d tokens, and on paper beyond:%n", promptOfScaling());
+    String columns = "  %-22s%11s%11s%10s%10s%14s%14s%n";
+    out.format(
+        columns, "row", "1: ms", "2: ms", "speed-up", "parallel", "8 cores: ms", "64 cores: ms");
     for (Scaling s : scaling) {
-      line(
-          out,
+      out.format(
           columns,
           s.row(),
           number("%.1f", s.oneThread()),
@@ -226,15 +211,11 @@ public record BenchReport(
           number("%.1f", s.eightCores()),
           number("%.1f", s.sixtyFourCores()));
     }
-    line(out, "  Assumed: %s", Scaling.ASSUMPTIONS);
+    out.format("  Assumed: %s%n", Scaling.ASSUMPTIONS);
   }
 
   private int promptOfScaling() {
     return scaling.getFirst().promptTokens();
-  }
-
-  private static void line(StringBuilder out, String format, Object... values) {
-    out.append(String.format(Locale.ROOT, format, values)).append(System.lineSeparator());
   }
 
   private static String number(String format, @Nullable Double value) {
@@ -273,9 +254,7 @@ public record BenchReport(
       if (lines.isEmpty()) {
         lines.add(String.join(",", fields.keySet().stream().map(String::valueOf).toList()));
       }
-      lines.add(
-          String.join(
-              ",", fields.values().stream().map(BenchReport::cell).toList()));
+      lines.add(String.join(",", fields.values().stream().map(BenchReport::cell).toList()));
     }
     return String.join("\n", lines) + "\n";
   }

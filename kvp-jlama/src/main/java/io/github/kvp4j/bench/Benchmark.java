@@ -132,8 +132,10 @@ public final class Benchmark implements AutoCloseable {
               settings.anchors().toString(),
               threads,
               // llama.cpp may count a few tokens more
-              settings.lengths().getLast() + settings.lengths().getLast() / 50
-                  + settings.maxTokens() + 16));
+              settings.lengths().getLast()
+                  + settings.lengths().getLast() / 50
+                  + settings.maxTokens()
+                  + 16));
       if (!row.kernels().startsWith(spec.kernels())) {
         throw new KvpException(
             KvpException.Kind.UNSUPPORTED,

@@ -66,7 +66,7 @@ record CostCurve(double a, double b, double c) {
     for (Map.Entry<Integer, Double> point : points.entrySet()) {
       int column = 0;
       for (int term = 0; term < TERMS; term++) {
-        if ((subset >> term & 1) != 0) {
+        if (((subset >> term) & 1) != 0) {
           terms.set(row, column++, Math.pow(point.getKey() / unit, term) / point.getValue());
         }
       }
@@ -78,7 +78,7 @@ record CostCurve(double a, double b, double c) {
       throw new IllegalStateException("lengths that differ give terms that differ");
     }
     for (int term = 0, column = 0; term < TERMS; term++) {
-      if ((subset >> term & 1) != 0) {
+      if (((subset >> term) & 1) != 0) {
         out[term] = solved.get(column++, 0) / Math.pow(unit, term);
       }
     }

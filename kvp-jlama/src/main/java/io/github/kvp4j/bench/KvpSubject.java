@@ -106,8 +106,7 @@ final class KvpSubject implements Subject {
       caches.add(new KvCache(model.shape(), length));
     }
     List<float[]> ends =
-        new BatchPrefill(engine)
-            .prefill(tokens, caches, LayerListener.NONE, Cancellation.NEVER);
+        new BatchPrefill(engine).prefill(tokens, caches, LayerListener.NONE, Cancellation.NEVER);
     for (float[] end : ends) {
       argmax(engine.logits(end));
     }

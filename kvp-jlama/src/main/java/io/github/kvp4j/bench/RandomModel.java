@@ -219,7 +219,7 @@ public final class RandomModel implements AutoCloseable {
     SplittableRandom random = new SplittableRandom(1);
     for (long i = 0; i < out.byteSize(); i += Long.BYTES) {
       // sign and seven bits of the fraction are random, the exponent is that of 1/64
-      long four = random.nextLong() & 0x807F_807F_807F_807FL | 0x3C80_3C80_3C80_3C80L;
+      long four = (random.nextLong() & 0x807F_807F_807F_807FL) | 0x3C80_3C80_3C80_3C80L;
       out.set(ValueLayout.JAVA_LONG, i, four);
     }
     return out;

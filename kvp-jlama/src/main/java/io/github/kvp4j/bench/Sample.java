@@ -22,5 +22,4 @@ import org.jspecify.annotations.Nullable;
  * @param millisPerToken mean of the tokens after the first; null where none was decoded
  * @param peakMegabytes memory at its highest; null where the system does not tell
  */
-record Sample(
-    double ttftMillis, @Nullable Double millisPerToken, @Nullable Double peakMegabytes) {}
+record Sample(double ttftMillis, @Nullable Double millisPerToken, @Nullable Double peakMegabytes) {}

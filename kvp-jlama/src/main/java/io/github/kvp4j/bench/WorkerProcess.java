@@ -178,7 +178,8 @@ final class WorkerProcess implements Contestant {
           "gave no answer in " + limit.toSeconds() + " s " + purpose + "; --timeout allows more");
     }
     if (line.isEmpty()) {
-      throw broken("ended" + exitCode() + (lastError.isEmpty() ? "" : " after '" + lastError + "'"));
+      throw broken(
+          "ended" + exitCode() + (lastError.isEmpty() ? "" : " after '" + lastError + "'"));
     }
     WorkerReply reply;
     try {

@@ -209,14 +209,13 @@ final class BenchCommand implements Callable<Integer> {
       // removed and ended also where the user interrupts
       Path folder = random == null ? tokenizer : random.folder();
       try (Benchmark benchmark = new Benchmark(settings, folder, llamaBench)) {
+        Runnable endRows = benchmark::close;
+        Runnable remove = random == null ? () -> {} : random::close;
         Thread cleaner =
-            new Thread(
-                () -> {
-                  benchmark.close();
-                  if (random != null) {
-                    random.close();
-                  }
-                });
+            new Thread(() -> {
+              endRows.run();
+              remove.run();
+            });
         Runtime.getRuntime().addShutdownHook(cleaner);
         try {
           measure(benchmark, settings, specs, random, folder, text);
@@ -245,8 +244,7 @@ final class BenchCommand implements Callable<Integer> {
       BenchPrompts prompts = new BenchPrompts(text, s -> loaded.encodePrompt(s).length);
       progress.start("bench", benchmark.measurements(specs.size(), scaling));
       Runnable step = () -> progress.advance(1);
-      List<BenchRow> table =
-          benchmark.run(specs, rows != null, prompts, System.err::println, step);
+      List<BenchRow> table = benchmark.run(specs, rows != null, prompts, System.err::println, step);
       List<Scaling> threadsCompared = List.of();
       if (scaling) {
         List<RowSpec> measured =
@@ -255,7 +253,7 @@ final class BenchCommand implements Callable<Integer> {
                 .toList();
         threadsCompared = benchmark.scaling(measured, prompts, step);
       }
-      progress.close();
+      progress.end();
       write(new BenchReport(name(), sizes, settings, table, threadsCompared));
     }
   }
@@ -290,8 +288,7 @@ final class BenchCommand implements Callable<Integer> {
           KvpException.Kind.BAD_ARGUMENT,
           "The row 'llama.cpp-native' needs a llama.cpp program; name it with --llama-bench.");
     }
-    boolean llama =
-        names.contains(RowSpec.LLAMA_CPP) || names.contains(RowSpec.LLAMA_CPP_NATIVE);
+    boolean llama = names.contains(RowSpec.LLAMA_CPP) || names.contains(RowSpec.LLAMA_CPP_NATIVE);
     if (llama && ggufs.isEmpty() && shape == null && model.isDefault()) {
       try (ProgressDisplay progress = new ProgressDisplay()) {
         ggufs.add(ModelStore.ofUser().defaultGguf(progress));

@@ -32,7 +32,6 @@ class StatisticsTest {
 
   @Test
   void noneIsRefused() {
-    assertThatThrownBy(() -> Statistics.of(List.of()))
-        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Statistics.of(List.of())).isInstanceOf(IllegalArgumentException.class);
   }
 }
