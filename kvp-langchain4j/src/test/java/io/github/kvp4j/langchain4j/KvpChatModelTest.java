@@ -187,18 +187,4 @@ class KvpChatModelTest {
             () -> KvpChatModel.builder().modelDirectory(directory).temperature(-1.0).build())
         .isExactlyInstanceOf(InvalidRequestException.class);
   }
-
-  @Test
-  void needsOneModelAndNotTwo() {
-    assertThatThrownBy(() -> KvpChatModel.builder().build())
-        .isInstanceOf(KvpException.class)
-        .hasMessageContaining("modelDirectory");
-  }
-
-  @Test
-  void saysThatAFolderIsMissing() {
-    assertThatThrownBy(() -> KvpChatModel.builder().modelDirectory(temp.resolve("nowhere")).build())
-        .isInstanceOfSatisfying(
-            KvpException.class, e -> assertThat(e.kind()).isEqualTo(KvpException.Kind.FILE_ACCESS));
-  }
 }
