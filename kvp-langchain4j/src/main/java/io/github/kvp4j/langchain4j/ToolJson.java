@@ -65,7 +65,7 @@ final class ToolJson {
     return json;
   }
 
-  /** A call: its name, and its arguments as an object, or as text where they are no JSON. */
+  /** A call: its name and its {@link #arguments}. */
   static Map<String, Object> of(ToolExecutionRequest call) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("name", call.name());
@@ -73,7 +73,8 @@ final class ToolJson {
     return json;
   }
 
-  private static Object arguments(ToolExecutionRequest call) {
+  /** The arguments of a call as an object, or as text where they are no JSON. */
+  static Object arguments(ToolExecutionRequest call) {
     String arguments = call.arguments();
     if (arguments == null || arguments.isBlank()) {
       return Map.of();

@@ -18,7 +18,7 @@ import com.hubspot.jinjava.Jinjava;
 import com.hubspot.jinjava.JinjavaConfig;
 import com.hubspot.jinjava.LegacyOverrides;
 import com.hubspot.jinjava.interpret.RenderResult;
-import com.hubspot.jinjava.interpret.TemplateError.ErrorType;
+import com.hubspot.jinjava.interpret.TemplateError;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
 import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.agent.tool.ToolSpecification;
@@ -32,6 +32,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -69,7 +70,20 @@ final class ToolTemplate {
 
   /** What templates call to refuse a conversation. */
   public static void raiseException(String message) {
-    throw new IllegalArgumentException(message);
+    throw new Refusal(message);
+  }
+
+  private static final class Refusal extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    Refusal(String message) {
+      super(message);
+    }
+  }
+
+  private static boolean isRefusal(TemplateError error) {
+    return Stream.<Throwable>iterate(error.getException(), e -> e != null, Throwable::getCause)
+        .anyMatch(Refusal.class::isInstance);
   }
 
   /**
@@ -92,10 +106,10 @@ final class ToolTemplate {
       values.put("tools", tools.stream().map(ToolJson::of).toList());
     }
     RenderResult result = JINJA.renderForResult(template, values);
-    boolean failed =
-        result.getErrors().stream().anyMatch(error -> error.getSeverity() == ErrorType.FATAL);
+    // other errors are no reason to give up: Jinjava reports some where Jinja has none
+    boolean refused = result.getErrors().stream().anyMatch(ToolTemplate::isRefusal);
     String prompt = result.getOutput();
-    return failed || !shows(prompt, messages, tools) ? null : prompt;
+    return refused || !shows(prompt, messages, tools) ? null : prompt;
   }
 
   private static @Nullable String template(TokenizerModel tokenizer) {
@@ -148,10 +162,15 @@ final class ToolTemplate {
         return false;
       }
       if (message instanceof AiMessage ai
-          && !ai.toolExecutionRequests().stream().allMatch(call -> prompt.contains(call.name()))) {
+          && !ai.toolExecutionRequests().stream().allMatch(call -> shows(prompt, call))) {
         return false;
       }
     }
     return true;
+  }
+
+  private static boolean shows(String prompt, ToolExecutionRequest call) {
+    return prompt.contains(call.name())
+        && prompt.contains(ToolJson.write(ToolJson.arguments(call)));
   }
 }

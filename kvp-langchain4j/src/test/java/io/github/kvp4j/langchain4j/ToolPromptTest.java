@@ -69,13 +69,13 @@ class ToolPromptTest {
       {%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}
       """;
 
-  /** Like Llama's: takes one call a message, as bare JSON. */
+  /** Like Llama's: takes one call a message, as bare JSON, and has a test that Jinjava misreads. */
   private static final String LLAMA_LIKE =
       """
       {%- if tools is defined %}{%- for t in tools %}{{- t | tojson }}{{- '\\n' }}{%- endfor %}{%- endif %}
       {%- for message in messages %}
           {%- if 'tool_calls' in message %}
-              {%- if message.tool_calls | length != 1 %}
+              {%- if not message.tool_calls | length == 1 %}
                   {{- raise_exception("This model only supports single tool-calls at once!") }}
               {%- endif %}
               {%- set call = message.tool_calls[0].function %}
@@ -219,7 +219,7 @@ class ToolPromptTest {
   }
 
   @Test
-  void fallsBackWhereTheTemplateRefuses() {
+  void leavesBareJsonToATemplateThatWritesIt() {
     assertThat(prompt(LLAMA_LIKE, AFTER_TWO_CALLS.subList(0, 1), List.of(WEATHER), false).text())
         .startsWith(WEATHER_JSON);
     assertThat(
@@ -235,8 +235,32 @@ class ToolPromptTest {
         .endsWith(
             "{\"name\": \"getWeather\", \"parameters\": {\"city\": \"Ulm\"}}<|im_end|>\n"
                 + "ipython: \"\\\"sunny\\\"\"<|im_end|>\nassistant: ");
-    assertThat(prompt(LLAMA_LIKE, AFTER_TWO_CALLS, List.of(WEATHER, NOW), false).text())
-        .contains("# Tools", "<tool_response>\n12:00\n</tool_response>");
+  }
+
+  @Test
+  void fallsBackWhereTheTemplateLeavesOutACall() {
+    ToolExecutionRequest again =
+        ToolExecutionRequest.builder()
+            .id("3")
+            .name("getWeather")
+            .arguments("{\"city\":\"Bonn\"}")
+            .build();
+    List<ChatMessage> messages =
+        List.of(
+            UserMessage.from("?"),
+            AiMessage.from(CALL, again),
+            ToolExecutionResultMessage.from(CALL, "sunny"),
+            ToolExecutionResultMessage.from(again, "rain"));
+    assertThat(prompt(LLAMA_LIKE, messages, List.of(WEATHER), false).text())
+        .contains("# Tools", "{\"city\": \"Bonn\"}", "<tool_response>\nrain\n</tool_response>");
+  }
+
+  @Test
+  void fallsBackWhereTheTemplateRefuses() {
+    String refusing = QWEN_LIKE + "{% if tools %}{{ raise_exception('not today') }}{% endif %}";
+    List<ChatMessage> hi = List.of(UserMessage.from("Hi"));
+    assertThat(prompt(QWEN_LIKE, hi, List.of(NOW), false).text()).doesNotContain("# Tools");
+    assertThat(prompt(refusing, hi, List.of(NOW), false).text()).contains("# Tools");
   }
 
   @Test
