@@ -76,6 +76,54 @@ class CommandLineIT {
   }
 
   @Test
+  void benchMeasuresRowsInProcessesOfTheirOwn(@TempDir Path dir) throws Exception {
+    Path json = dir.resolve("bench.json");
+    Outcome o =
+        run(
+            "bench",
+            "--model",
+            RealModel.directory().toString(),
+            "--rows",
+            "jlama,exact,predict",
+            "--lengths",
+            "16,24",
+            "--batch",
+            "1,2",
+            "--runs",
+            "1",
+            "--warm-up",
+            "0",
+            "--max-tokens",
+            "2",
+            "--json",
+            json.toString(),
+            "--csv",
+            dir.resolve("bench.csv").toString());
+    assertThat(o.exit).as(o.err).isZero();
+    JsonNode rows = new ObjectMapper().readTree(Files.readString(json)).get("rows");
+    assertThat(rows).hasSize(3 * 2 * 2);
+    for (JsonNode row : rows) {
+      String name = row.get("row").asText();
+      double ttft = row.get("ttft_ms").asDouble();
+      assertThat(ttft).as(name).isPositive();
+      assertThat(row.get("ttft_ms_min").asDouble()).isEqualTo(ttft);
+      assertThat(row.get("ttft_ms_max").asDouble()).isEqualTo(ttft);
+      assertThat(row.get("tokens_per_second").asDouble()).isPositive();
+      assertThat(row.get("ratio_to_jlama").isNumber()).as(name).isTrue();
+      if (name.equals("jlama")) {
+        assertThat(row.get("ratio_to_jlama").asDouble()).isEqualTo(1);
+      }
+      assertThat(row.has("ms_per_token")).isTrue();
+      // the weights alone are more, and only Linux tells
+      if (Files.exists(Path.of("/proc/self/status"))) {
+        assertThat(row.get("peak_mb").asDouble()).as(name).isGreaterThan(100);
+      }
+      assertThat(o.out).contains(name);
+    }
+    assertThat(Files.readAllLines(dir.resolve("bench.csv"))).hasSize(1 + rows.size());
+  }
+
+  @Test
   void completeAnswers() {
     Outcome o =
         run(
@@ -197,7 +245,7 @@ class CommandLineIT {
 
   @Test
   void helpHelps() {
-    for (String command : List.of("demo", "complete", "import", "calibrate", "eval", "predictor")) {
+    for (String command : List.of("demo", "bench", "complete", "import", "calibrate", "eval", "predictor")) {
       Outcome o = run(command, "--help");
       assertThat(o.exit).isZero();
       assertThat(o.out).contains("Usage: kvp " + command);

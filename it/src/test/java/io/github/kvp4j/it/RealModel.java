@@ -42,7 +42,10 @@ final class RealModel {
     return manifest == null || manifest.source().kind() == ImportManifest.Kind.HUB;
   }
 
-  /** The model, with its bundled predictors; never closed, as the JVM ends with the tests. */
+  /**
+   * The model, with its bundled predictors; never closed, as the JVM ends with the tests. It
+   * computes in 32-bit floats (Vector API), so that tests may ask for what is exact.
+   */
   static KvpModel model() {
     Path directory = directory();
     return Holder.model(directory);
@@ -56,7 +59,7 @@ final class RealModel {
     static synchronized KvpModel model(Path directory) {
       KvpModel model = loaded;
       if (model == null) {
-        model = KvpModel.builder(directory).build();
+        model = KvpModel.builder(directory).kernels("vector").build();
         loaded = model;
       }
       return model;

@@ -45,14 +45,17 @@ import java.util.Map;
 import java.util.UUID;
 
 /**
- * A safetensors file of matrices and vectors in F32 or BF16: eight bytes of header length
- * (little-endian), a JSON header, then the tensors one after the other without gaps.
+ * A safetensors file of matrices and vectors in F32 or BF16, or in 8 bits: eight bytes of header
+ * length (little-endian), a JSON header, then the tensors one after the other without gaps. A
+ * matrix of type {@link WeightType#Q8} is a tensor I8 with a tensor F32 of its name and {@code .qb}
+ * beside it that holds the scales {@code [rows][columns / 32]}, as in Jlama's own files.
  *
  * @param metadata the header's {@code __metadata__}
  * @param tensors matrices by name; a vector is a matrix of one row
  */
 public record Safetensors(Map<String, String> metadata, Map<String, Weight> tensors) {
   private static final long MAX_HEADER = 16L << 20;
+  private static final String SCALES = ".qb";
   private static final ObjectMapper JSON =
       JsonMapper.builder(
               JsonFactory.builder()
@@ -106,19 +109,53 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
         readFully(channel, part, 8 + header + at, file);
         at += part.capacity();
       }
-      Map<String, Weight> tensors = new LinkedHashMap<>();
-      for (Entry e : entries) {
-        tensors.put(
-            e.name,
-            new Weight(e.type, e.rows, e.columns, data.asSlice(e.begin, e.end - e.begin), null));
-      }
-      return new Safetensors(metadata, tensors);
+      return new Safetensors(metadata, tensors(file, entries, data));
     } catch (IOException e) {
       throw new KvpException(
           KvpException.Kind.FILE_ACCESS,
           "The file '" + file + "' can't be read: " + KvpException.reason(e) + ".",
           e);
     }
+  }
+
+  private static Map<String, Weight> tensors(Path file, List<Entry> entries, MemorySegment data) {
+    Map<String, Entry> byName = new LinkedHashMap<>();
+    entries.forEach(e -> byName.put(e.name, e));
+    Map<String, Weight> tensors = new LinkedHashMap<>();
+    for (Entry e : entries) {
+      if (e.name.endsWith(SCALES)) {
+        Entry owner = byName.get(e.name.substring(0, e.name.length() - SCALES.length()));
+        if (owner != null && owner.type == WeightType.Q8) {
+          continue;
+        }
+      }
+      MemorySegment scales = null;
+      if (e.type == WeightType.Q8) {
+        Entry s = byName.get(e.name + SCALES);
+        if (e.columns % WeightType.BLOCK != 0
+            || s == null
+            || s.type != WeightType.F32
+            || s.rows != e.rows
+            || s.columns != e.columns / WeightType.BLOCK) {
+          throw broken(
+              file,
+              "has tensor '"
+                  + clip(e.name)
+                  + "' of type I8 without scales F32 of "
+                  + e.rows
+                  + " x "
+                  + e.columns
+                  + " / 32 in '"
+                  + clip(e.name + SCALES)
+                  + "'");
+        }
+        scales = data.asSlice(s.begin, s.end - s.begin);
+      }
+      tensors.put(
+          e.name,
+          new Weight(e.type, e.rows, e.columns, data.asSlice(e.begin, e.end - e.begin), scales));
+    }
+    return tensors;
   }
 
   private static List<Entry> parse(
@@ -173,6 +210,7 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
         switch (dtype.asText()) {
           case "F32" -> WeightType.F32;
           case "BF16" -> WeightType.BF16;
+          case "I8" -> WeightType.Q8;
           default ->
               throw broken(
                   file,
@@ -180,7 +218,7 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
                       + name
                       + "' of type '"
                       + clip(dtype.asText())
-                      + "'; F32 and BF16 are read");
+                      + "'; F32, BF16 and I8 are read");
         };
     JsonNode shape = node.path("shape");
     if (!shape.isArray() || shape.size() < 1 || shape.size() > 2) {
@@ -253,12 +291,10 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
         writeFully(channel, length);
         writeFully(channel, ByteBuffer.wrap(json));
         for (Weight w : tensors.values()) {
-          MemorySegment data = w.data().asSlice(0, (long) w.rows() * w.type().bytes(w.columns()));
-          for (long at = 0; at < data.byteSize(); at += 1 << 24) {
-            byte[] part =
-                data.asSlice(at, Math.min(1 << 24, data.byteSize() - at))
-                    .toArray(ValueLayout.JAVA_BYTE);
-            writeFully(channel, ByteBuffer.wrap(part));
+          write(channel, w.data().asSlice(0, (long) w.rows() * w.type().bytes(w.columns())));
+          MemorySegment scales = w.scales();
+          if (scales != null) {
+            write(channel, scales.asSlice(0, w.scaleBytes()));
           }
         }
         channel.force(true);
@@ -288,20 +324,38 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
     long at = 0;
     for (Map.Entry<String, Weight> e : tensors.entrySet()) {
       Weight w = e.getValue();
+      String type = w.type() == WeightType.Q8 ? "I8" : w.type().name();
       long bytes = (long) w.rows() * w.type().bytes(w.columns());
-      ObjectNode node = root.putObject(e.getKey());
-      node.put("dtype", w.type().name());
-      if (w.rows() == 1) {
-        node.putArray("shape").add(w.columns());
-      } else {
-        node.putArray("shape").add(w.rows()).add(w.columns());
+      at = describe(root.putObject(e.getKey()), type, w.rows(), w.columns(), at, bytes);
+      if (w.type() == WeightType.Q8) {
+        int blocks = w.columns() / WeightType.BLOCK;
+        ObjectNode node = root.putObject(e.getKey() + SCALES);
+        at = describe(node, "F32", w.rows(), blocks, at, w.scaleBytes());
       }
-      node.putArray("data_offsets").add(at).add(at + bytes);
-      at += bytes;
     }
     String json = JSON.writeValueAsString(root);
     int length = json.getBytes(StandardCharsets.UTF_8).length;
     return (json + " ".repeat((8 - length % 8) % 8)).getBytes(StandardCharsets.UTF_8);
+  }
+
+  /** Fills in a tensor's entry and returns where the next begins. */
+  private static long describe(
+      ObjectNode node, String type, int rows, int columns, long at, long bytes) {
+    node.put("dtype", type);
+    if (rows == 1) {
+      node.putArray("shape").add(columns);
+    } else {
+      node.putArray("shape").add(rows).add(columns);
+    }
+    node.putArray("data_offsets").add(at).add(at + bytes);
+    return at + bytes;
+  }
+
+  private static void write(FileChannel channel, MemorySegment data) throws IOException {
+    for (long at = 0; at < data.byteSize(); at += 1 << 24) {
+      MemorySegment part = data.asSlice(at, Math.min(1 << 24, data.byteSize() - at));
+      writeFully(channel, ByteBuffer.wrap(part.toArray(ValueLayout.JAVA_BYTE)));
+    }
   }
 
   private static void readFully(FileChannel channel, ByteBuffer into, long from, Path file)

@@ -40,16 +40,43 @@ final class Bfloat16 {
   static void round(float[] x, int from, int count, MemorySegment out, long offset) {
     int whole = FLOATS.loopBound(count);
     for (int i = 0; i < whole; i += LANES) {
-      IntVector bits = FloatVector.fromArray(FLOATS, x, from + i).reinterpretAsInts();
-      IntVector even = bits.lanewise(VectorOperators.LSHR, 16).and(1);
-      IntVector rounded = bits.add(even).add(0x7fff).lanewise(VectorOperators.LSHR, 16);
-      rounded = rounded.blend(NAN, bits.and(0x7fffffff).compare(VectorOperators.GT, INFINITY));
-      ShortVector halves = (ShortVector) rounded.convertShape(VectorOperators.I2S, SHORTS, 0);
-      halves.intoMemorySegment(out, offset + 2L * i, ByteOrder.nativeOrder());
+      put(FloatVector.fromArray(FLOATS, x, from + i), out, offset + 2L * i);
     }
     for (int i = whole; i < count; i++) {
       out.set(ValueLayout.JAVA_SHORT_UNALIGNED, offset + 2L * i, round(x[from + i]));
     }
+  }
+
+  /**
+   * Writes {@code silu(gate) · up} to {@code out} from {@code offset} on, in bytes.
+   *
+   * @param gate floats outside the heap, read from number {@code from} on
+   * @param up as gate
+   */
+  static void roundSiluMultiply(
+      MemorySegment gate, MemorySegment up, long from, int count, MemorySegment out, long offset) {
+    int whole = FLOATS.loopBound(count);
+    for (int i = 0; i < whole; i += LANES) {
+      long at = (from + i) * Float.BYTES;
+      FloatVector g = FloatVector.fromMemorySegment(FLOATS, gate, at, ByteOrder.nativeOrder());
+      FloatVector u = FloatVector.fromMemorySegment(FLOATS, up, at, ByteOrder.nativeOrder());
+      put(VectorMath.silu(g).mul(u), out, offset + 2L * i);
+    }
+    for (int i = whole; i < count; i++) {
+      float g = gate.getAtIndex(ValueLayout.JAVA_FLOAT, from + i);
+      float u = up.getAtIndex(ValueLayout.JAVA_FLOAT, from + i);
+      float silu = g / (1 + (float) Math.exp(-g));
+      out.set(ValueLayout.JAVA_SHORT_UNALIGNED, offset + 2L * i, round(silu * u));
+    }
+  }
+
+  private static void put(FloatVector x, MemorySegment out, long offset) {
+    IntVector bits = x.reinterpretAsInts();
+    IntVector even = bits.lanewise(VectorOperators.LSHR, 16).and(1);
+    IntVector rounded = bits.add(even).add(0x7fff).lanewise(VectorOperators.LSHR, 16);
+    rounded = rounded.blend(NAN, bits.and(0x7fffffff).compare(VectorOperators.GT, INFINITY));
+    ShortVector halves = (ShortVector) rounded.convertShape(VectorOperators.I2S, SHORTS, 0);
+    halves.intoMemorySegment(out, offset, ByteOrder.nativeOrder());
   }
 
   /** The bits of the number nearest to {@code x}. */

@@ -107,4 +107,35 @@ public interface Kernels {
 
   /** {@code x += y} over the first {@code n} numbers. */
   void add(int n, float[] x, float[] y);
+
+  /**
+   * A gated feed-forward network: {@code x += down · (silu(gate · n) · (up · n))}. Kernels that
+   * keep what lies between in another form or place override it.
+   *
+   * @param m rows, at least 1
+   * @param normed {@code [m][hidden]}, n, dense
+   * @param gate {@code [inner][hidden]}
+   * @param up {@code [inner][hidden]}
+   * @param down {@code [hidden][inner]}
+   * @param x {@code [m][hidden]}, dense; must not overlap normed
+   * @param gated working memory of {@code m * inner} numbers at least
+   * @param raised working memory of {@code m * inner} numbers at least
+   */
+  default void feedForward(
+      int m,
+      float[] normed,
+      Weight gate,
+      Weight up,
+      Weight down,
+      float[] x,
+      int xOffset,
+      float[] gated,
+      float[] raised) {
+    int hidden = gate.columns();
+    int inner = gate.rows();
+    gemm(m, normed, 0, hidden, gate, null, gated, 0, inner, false);
+    gemm(m, normed, 0, hidden, up, null, raised, 0, inner, false);
+    siluMultiply(m * inner, gated, raised);
+    gemm(m, gated, 0, inner, down, null, x, xOffset, down.rows(), true);
+  }
 }

@@ -41,8 +41,11 @@ public final class OneDnnKernels implements Kernels {
 
   private static final int ROW_STEP = 32;
 
+  /** Source rows of one product at most: source, weights and result stay in a core's cache. */
+  private static final int ROW_BLOCK = 256;
+
   /** Outputs of one product, about. */
-  private static final int COLUMNS = 192;
+  private static final int COLUMNS = 288;
 
   /** A prepared product takes some memory, so there is an end to them. */
   private static final int MOST_SHAPES = 1024;
@@ -52,7 +55,7 @@ public final class OneDnnKernels implements Kernels {
   private final VectorKernels vector;
   private final Map<Shape, Optional<OneDnn.Matmul>> prepared = new ConcurrentHashMap<>();
   private final ArrayBlockingQueue<OneDnn.Runner> runners;
-  private final ArrayBlockingQueue<NativeBuffer> sources = new ArrayBlockingQueue<>(2);
+  private final ArrayBlockingQueue<NativeBuffer> sources = new ArrayBlockingQueue<>(4);
 
   private OneDnnKernels(Workers workers, OneDnn library) {
     this.workers = workers;
@@ -128,43 +131,175 @@ public final class OneDnnKernels implements Kernels {
       int yOffset,
       int yStride,
       boolean accumulate) {
-    int k = w.columns();
-    int n = w.rows();
-    int padded = Simd.roundUp(m, ROW_STEP);
-    int threads = workers.threads();
-    int tasks = threads * ((n + threads * COLUMNS - 1) / (threads * COLUMNS));
-    int columns = Simd.roundUp((n + tasks - 1) / tasks, 16);
-    int blocks = (n + columns - 1) / columns;
-    OneDnn.Matmul wide = prepared(padded, Math.min(columns, n), k);
-    OneDnn.Matmul last = prepared(padded, n - (blocks - 1) * columns, k);
-    if (wide == null || last == null) {
+    Product product = product(m, w);
+    if (product == null) {
       return false;
     }
-    NativeBuffer resting = sources.poll();
-    NativeBuffer buffer = resting == null ? new NativeBuffer() : resting;
+    NativeBuffer buffer = take();
     try {
-      MemorySegment source = buffer.bytes(2L * padded * k);
-      round(m, x, xOffset, xStride, k, source);
-      workers.forEach(
-          blocks,
-          block -> {
-            int from = block * columns;
-            OneDnn.Matmul matmul = block == blocks - 1 ? last : wide;
-            MemorySegment weights = w.data().asSlice(2L * from * k, 2L * matmul.n() * k);
-            OneDnn.Runner idle = runners.poll();
-            OneDnn.Runner runner = idle == null ? library.new Runner() : idle;
-            MemorySegment result = runner.run(matmul, source, weights);
-            for (int i = 0; i < m; i++) {
-              long at = (long) i * matmul.n();
-              int to = yOffset + i * yStride + from;
-              put(result, at, matmul.n(), bias, from, y, to, accumulate);
-            }
-            runners.offer(runner);
-          });
+      MemorySegment source = buffer.bytes(product.sourceBytes());
+      round(m, x, xOffset, xStride, w.columns(), source);
+      multiply(product, m, source, bias, y, yOffset, yStride, accumulate);
       return true;
     } finally {
       sources.offer(buffer);
     }
+  }
+
+  /** {@code y = source · wᵀ (+ bias)}, or {@code y += …}, the source being bfloat16 already. */
+  private void multiply(
+      Product product,
+      int m,
+      MemorySegment source,
+      float @Nullable [] bias,
+      float[] y,
+      int yOffset,
+      int yStride,
+      boolean accumulate) {
+    workers.forEach(
+        product.tasks(),
+        task -> {
+          int block = product.block(task);
+          int row = product.row(task);
+          int count = product.matmul(block).n();
+          OneDnn.Runner runner = runner();
+          MemorySegment result = product.run(runner, task, source);
+          int from = block * product.columns;
+          for (int i = row; i < Math.min(m, row + product.rows); i++) {
+            long at = (long) (i - row) * count;
+            put(result, at, count, bias, from, y, yOffset + i * yStride + from, accumulate);
+          }
+          runners.offer(runner);
+        });
+  }
+
+  /**
+   * The network's inner numbers are rounded as they are made, block by block while they are in the
+   * processor's cache, and never lie on the heap.
+   */
+  @Override
+  public void feedForward(
+      int m,
+      float[] normed,
+      Weight gate,
+      Weight up,
+      Weight down,
+      float[] x,
+      int xOffset,
+      float[] gated,
+      float[] raised) {
+    Product first = m <= ROWS && fits(m, gate) && fits(m, up) ? product(m, gate) : null;
+    Product second = first == null ? null : product(m, up);
+    Product third = second == null || !fits(m, down) ? null : product(m, down);
+    if (first == null || second == null || third == null) {
+      Kernels.super.feedForward(m, normed, gate, up, down, x, xOffset, gated, raised);
+      return;
+    }
+    int hidden = gate.columns();
+    int inner = gate.rows();
+    NativeBuffer sourceBuffer = take();
+    NativeBuffer innerBuffer = take();
+    try {
+      MemorySegment source = sourceBuffer.bytes(first.sourceBytes());
+      MemorySegment between = innerBuffer.bytes(third.sourceBytes()); // [rows][inner] bfloat16
+      round(m, normed, 0, hidden, hidden, source);
+      workers.forEach(
+          first.tasks(),
+          task -> {
+            int block = first.block(task);
+            int row = first.row(task);
+            int count = first.matmul(block).n();
+            OneDnn.Runner one = runner();
+            OneDnn.Runner other = runner();
+            MemorySegment g = first.run(one, task, source);
+            MemorySegment u = second.run(other, task, source);
+            int from = block * first.columns;
+            for (int i = row; i < Math.min(m, row + first.rows); i++) {
+              long to = 2L * ((long) i * inner + from);
+              Bfloat16.roundSiluMultiply(g, u, (long) (i - row) * count, count, between, to);
+            }
+            runners.offer(one);
+            runners.offer(other);
+          });
+      multiply(third, m, between, null, x, xOffset, down.rows(), true);
+    } finally {
+      sources.offer(sourceBuffer);
+      sources.offer(innerBuffer);
+    }
+  }
+
+  private NativeBuffer take() {
+    NativeBuffer resting = sources.poll();
+    return resting == null ? new NativeBuffer() : resting;
+  }
+
+  private OneDnn.Runner runner() {
+    OneDnn.Runner idle = runners.poll();
+    return idle == null ? library.new Runner() : idle;
+  }
+
+  /**
+   * A product in blocks of source rows and outputs, a task each.
+   *
+   * @param rows source rows of a block, those that pad the last one counted
+   * @param rowBlocks blocks of source rows
+   * @param columns outputs of every block but the last
+   * @param blocks blocks of outputs
+   */
+  private record Product(
+      Weight w,
+      int rows,
+      int rowBlocks,
+      int columns,
+      int blocks,
+      OneDnn.Matmul wide,
+      OneDnn.Matmul last) {
+    int tasks() {
+      return rowBlocks * blocks;
+    }
+
+    /** The block of outputs of a task. */
+    int block(int task) {
+      return task / rowBlocks;
+    }
+
+    /** The first source row of a task. */
+    int row(int task) {
+      return task % rowBlocks * rows;
+    }
+
+    OneDnn.Matmul matmul(int block) {
+      return block == blocks - 1 ? last : wide;
+    }
+
+    /** Bytes of the source, {@code [rowBlocks * rows][w.columns()]} bfloat16. */
+    long sourceBytes() {
+      return 2L * rowBlocks * rows * w.columns();
+    }
+
+    MemorySegment run(OneDnn.Runner runner, int task, MemorySegment source) {
+      long row = 2L * w.columns();
+      OneDnn.Matmul matmul = matmul(block(task));
+      MemorySegment weights = w.data().asSlice(row * block(task) * columns, row * matmul.n());
+      return runner.run(matmul, source.asSlice(row * row(task), row * rows), weights);
+    }
+  }
+
+  /** How a product is done, or null if the library will not do it. */
+  private @Nullable Product product(int m, Weight w) {
+    int k = w.columns();
+    int n = w.rows();
+    int rowBlocks = (m + ROW_BLOCK - 1) / ROW_BLOCK;
+    int rows = Simd.roundUp((m + rowBlocks - 1) / rowBlocks, ROW_STEP);
+    int threads = workers.threads();
+    int tasks = threads * ((n + threads * COLUMNS - 1) / (threads * COLUMNS));
+    int columns = Simd.roundUp((n + tasks - 1) / tasks, 16);
+    int blocks = (n + columns - 1) / columns;
+    OneDnn.Matmul wide = prepared(rows, Math.min(columns, n), k);
+    OneDnn.Matmul last = prepared(rows, n - (blocks - 1) * columns, k);
+    return wide == null || last == null
+        ? null
+        : new Product(w, rows, rowBlocks, columns, blocks, wide, last);
   }
 
   private void round(int m, float[] x, int xOffset, int xStride, int k, MemorySegment source) {

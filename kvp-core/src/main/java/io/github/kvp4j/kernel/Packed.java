@@ -24,22 +24,25 @@ import java.util.Arrays;
  * [key][up to TILE_COLUMNS columns]}.
  */
 final class Packed {
-  final float[] keys;
-  final float[] values;
+  /** Keys of all heads, then values of all heads. */
+  final float[] numbers;
+
   private final VectorAttention from;
   private final int count;
   private final int panels;
   private final int width;
+  private final int valuesStart;
 
-  Packed(VectorAttention from) {
+  Packed(VectorAttention from, Scratch.Pool pool) {
     this.from = from;
     int headSize = from.headSize();
     this.count = from.positions()[from.m() - 1] + 1;
     this.panels = (count + TILE_COLUMNS - 1) / TILE_COLUMNS;
     int whole = headSize / TILE_COLUMNS * TILE_COLUMNS;
     this.width = headSize == whole ? whole : whole + Simd.panelWidth(headSize - whole);
-    this.keys = new float[Math.multiplyExact(from.kvHeads() * panels, headSize * TILE_COLUMNS)];
-    this.values = new float[Math.multiplyExact(from.kvHeads() * count, width)];
+    this.valuesStart = Math.multiplyExact(from.kvHeads() * panels, headSize * TILE_COLUMNS);
+    int values = Math.multiplyExact(from.kvHeads() * count, width);
+    this.numbers = pool.takeLarge(Math.addExact(valuesStart, values));
   }
 
   /** Panels of keys for each head. */
@@ -64,7 +67,7 @@ final class Packed {
 
   /** Where the row of {@code key} begins in the value panel that begins at {@code column}. */
   int valuesAt(int head, int key, int column) {
-    return head * count * width + count * column + key * panelWidth(column);
+    return valuesStart + head * count * width + count * column + key * panelWidth(column);
   }
 
   /** Packs one panel of keys of one head, and the values beside them. */
@@ -83,12 +86,12 @@ final class Packed {
       }
       PanelUnpacker.transpose(rows, stride, false, scratch.panel, group, TILE_COLUMNS);
     }
-    System.arraycopy(scratch.panel, 0, keys, keysAt(head, first), headSize * TILE_COLUMNS);
+    System.arraycopy(scratch.panel, 0, numbers, keysAt(head, first), headSize * TILE_COLUMNS);
     for (int column = 0; column < headSize; column += TILE_COLUMNS) {
       int columns = Math.min(TILE_COLUMNS, headSize - column);
       for (int key = first; key < last; key++) {
         int at = key * kvLength + head * headSize + column;
-        System.arraycopy(from.v(), at, values, valuesAt(head, key, column), columns);
+        System.arraycopy(from.v(), at, numbers, valuesAt(head, key, column), columns);
       }
     }
   }

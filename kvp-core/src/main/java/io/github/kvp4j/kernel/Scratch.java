@@ -59,7 +59,11 @@ final class Scratch {
 
   /** Scratch memory at rest. */
   static final class Pool {
+    /** Arrays above 16 MiB are left to the garbage collector. */
+    private static final int LARGEST = 1 << 22;
+
     private final ArrayBlockingQueue<Scratch> resting;
+    private final ArrayBlockingQueue<float[]> large = new ArrayBlockingQueue<>(2);
 
     Pool(int most) {
       resting = new ArrayBlockingQueue<>(most);
@@ -73,6 +77,19 @@ final class Scratch {
     /** Takes the scratch back; more than the pool holds are left to the garbage collector. */
     void give(Scratch scratch) {
       resting.offer(scratch);
+    }
+
+    /** An array of at least {@code length} floats with any content. */
+    float[] takeLarge(int length) {
+      float[] array = large.poll();
+      return array == null || array.length < length ? new float[length] : array;
+    }
+
+    /** Takes the array back. */
+    void giveLarge(float[] array) {
+      if (array.length <= LARGEST) {
+        large.offer(array);
+      }
     }
   }
 }

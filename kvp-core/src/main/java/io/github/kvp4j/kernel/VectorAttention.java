@@ -57,30 +57,48 @@ record VectorAttention(
 
   void run(Workers workers, Scratch.Pool pool) {
     if (m * group() <= FEW_ROWS || headSize > Scratch.DEPTH) {
-      workers.forEach(m * kvHeads, task -> single(task / kvHeads, task % kvHeads, pool));
+      forEach(
+          workers,
+          pool,
+          m * kvHeads,
+          (task, scratch) -> single(task / kvHeads, task % kvHeads, scratch));
       return;
     }
-    Packed packed = new Packed(this);
-    workers.forEach(
-        kvHeads * packed.panels(),
-        task -> {
-          Scratch scratch = pool.take();
-          try {
-            packed.pack(task / packed.panels(), task % packed.panels(), scratch);
-          } finally {
-            pool.give(scratch);
-          }
-        });
-    int queries = queries(workers.threads());
-    int tiles = (m + queries - 1) / queries;
-    workers.forEach(
-        kvHeads * tiles,
-        task -> {
-          // the last queries see the most keys: they come first
-          int from = (tiles - 1 - task / kvHeads) * queries;
-          Scratch scratch = pool.take();
-          try {
+    Packed packed = new Packed(this, pool);
+    try {
+      forEach(
+          workers,
+          pool,
+          kvHeads * packed.panels(),
+          (task, scratch) -> packed.pack(task / packed.panels(), task % packed.panels(), scratch));
+      int queries = queries(workers.threads());
+      int tiles = (m + queries - 1) / queries;
+      forEach(
+          workers,
+          pool,
+          kvHeads * tiles,
+          (task, scratch) -> {
+            // the last queries see the most keys: they come first
+            int from = (tiles - 1 - task / kvHeads) * queries;
             tile(task % kvHeads, from, Math.min(m, from + queries), packed, scratch);
+          });
+    } finally {
+      pool.giveLarge(packed.numbers);
+    }
+  }
+
+  /** A task that needs working memory. */
+  private interface Task {
+    void run(int number, Scratch scratch);
+  }
+
+  private static void forEach(Workers workers, Scratch.Pool pool, int count, Task task) {
+    workers.forEach(
+        count,
+        number -> {
+          Scratch scratch = pool.take();
+          try {
+            task.run(number, scratch);
           } finally {
             pool.give(scratch);
           }
@@ -102,30 +120,25 @@ record VectorAttention(
   }
 
   /** One query and the heads of one group, without packing. */
-  private void single(int query, int kvHead, Scratch.Pool pool) {
-    Scratch scratch = pool.take();
-    try {
-      int keys = positions[query] + 1;
-      int kvLength = kvHeads * headSize;
-      float[] score = scratch.floats(Simd.roundUp(keys, LANES));
-      for (int g = 0; g < group(); g++) {
-        int qAt = (query * heads + kvHead * group() + g) * headSize;
-        float factor = scale * VectorMath.LOG2_E;
-        for (int p = 0; p < keys; p++) {
-          int kAt = p * kvLength + kvHead * headSize;
-          score[p] = factor * VectorMath.dot(q, qAt, k, kAt, headSize);
-        }
-        float max = VectorMath.max(score, 0, keys, Float.NEGATIVE_INFINITY);
-        float sum = VectorMath.exp2Sum(score, 0, keys, max);
-        Arrays.fill(out, qAt, qAt + headSize, 0);
-        for (int p = 0; p < keys; p++) {
-          int vAt = p * kvLength + kvHead * headSize;
-          VectorMath.addScaled(out, qAt, v, vAt, headSize, score[p]);
-        }
-        VectorMath.scale(out, qAt, headSize, 1 / sum);
+  private void single(int query, int kvHead, Scratch scratch) {
+    int keys = positions[query] + 1;
+    int kvLength = kvHeads * headSize;
+    float[] score = scratch.floats(Simd.roundUp(keys, LANES));
+    for (int g = 0; g < group(); g++) {
+      int qAt = (query * heads + kvHead * group() + g) * headSize;
+      float factor = scale * VectorMath.LOG2_E;
+      for (int p = 0; p < keys; p++) {
+        int kAt = p * kvLength + kvHead * headSize;
+        score[p] = factor * VectorMath.dot(q, qAt, k, kAt, headSize);
       }
-    } finally {
-      pool.give(scratch);
+      float max = VectorMath.max(score, 0, keys, Float.NEGATIVE_INFINITY);
+      float sum = VectorMath.exp2Sum(score, 0, keys, max);
+      Arrays.fill(out, qAt, qAt + headSize, 0);
+      for (int p = 0; p < keys; p++) {
+        int vAt = p * kvLength + kvHead * headSize;
+        VectorMath.addScaled(out, qAt, v, vAt, headSize, score[p]);
+      }
+      VectorMath.scale(out, qAt, headSize, 1 / sum);
     }
   }
 
@@ -164,7 +177,7 @@ record VectorAttention(
               s,
               row * headSize,
               headSize,
-              packed.keys,
+              packed.numbers,
               packed.keysAt(kvHead, block + c),
               TILE_COLUMNS,
               MicroKernel.ZEROS,
@@ -189,7 +202,7 @@ record VectorAttention(
               s,
               scoreAt,
               KEYS,
-              packed.values,
+              packed.numbers,
               packed.valuesAt(kvHead, block, c),
               columns,
               s,

@@ -63,13 +63,22 @@ record VectorGemm(
         });
   }
 
-  /** Into how many parts to cut the source rows, so that every thread has several tasks. */
+  /**
+   * Into how many parts to cut the source rows, so that every thread has several tasks, and if
+   * possible as many as the others.
+   */
   private int parts(int panels, int threads) {
     if (threads == 1) {
       return 1;
     }
-    int wanted = (8 * threads + panels - 1) / panels;
-    return Math.clamp(wanted, 1, Math.max(1, m / FEWEST_ROWS));
+    int most = Math.max(1, m / FEWEST_ROWS);
+    int parts = Math.clamp((6 * threads + panels - 1) / panels, 1, most);
+    for (int more = parts; more <= most && more < parts + threads; more++) {
+      if (panels * more % threads == 0) {
+        return more;
+      }
+    }
+    return parts;
   }
 
   /** Outputs {@code [column, column + TILE_COLUMNS)} of the source rows {@code [from, to)}. */

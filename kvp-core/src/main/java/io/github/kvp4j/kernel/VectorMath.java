@@ -226,7 +226,7 @@ final class VectorMath {
   }
 
   /** {@code x / (1 + e^-x)}; for large negative numbers, where e^-x is too large, about 0. */
-  private static FloatVector silu(FloatVector x) {
+  static FloatVector silu(FloatVector x) {
     FloatVector power = x.mul(-LOG2_E);
     power = power.blend(126f, power.compare(VectorOperators.GT, 126f));
     return x.div(exp2(power).add(1f));

@@ -73,21 +73,11 @@ final class WeightDecoder {
       }
       case BF16 -> {
         int words = words(w, row, column, count, scratch.words, 0);
-        for (int i = 0; i < words; i += LANES) {
-          IntVector both = FloatVector.fromArray(FLOATS, scratch.words, i).reinterpretAsInts();
-          FloatVector even = both.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
-          FloatVector odd = both.and(0xffff0000).reinterpretAsFloats();
-          even.intoArray(out, at + 2 * i);
-          odd.intoArray(out, at + 2 * i + LANES);
-        }
+        bfloatWordsToFloats(scratch.words, words, out, at);
       }
       case F16 -> {
         int words = words(w, row, column, count, scratch.words, 0);
-        for (int i = 0; i < words; i += LANES) {
-          IntVector both = FloatVector.fromArray(FLOATS, scratch.words, i).reinterpretAsInts();
-          fromHalf(both).intoArray(out, at + 2 * i);
-          fromHalf(both.lanewise(VectorOperators.LSHR, 16)).intoArray(out, at + 2 * i + LANES);
-        }
+        halfWordsToFloats(scratch.words, words, out, at);
       }
       case Q8 -> {
         bytes(w, row, column, count, 1, scratch);
@@ -144,6 +134,27 @@ final class WeightDecoder {
         out[at + i + j] = even < count ? in[from + even] : 0;
         out[at + i + LANES + j] = 0;
       }
+    }
+  }
+
+  // a loop for each type in a method of its own: in one together the compiler runs out of room and
+  // keeps vectors in memory
+
+  private static void bfloatWordsToFloats(float[] words, int count, float[] out, int at) {
+    for (int i = 0; i < count; i += LANES) {
+      IntVector both = FloatVector.fromArray(FLOATS, words, i).reinterpretAsInts();
+      FloatVector even = both.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+      FloatVector odd = both.and(0xffff0000).reinterpretAsFloats();
+      even.intoArray(out, at + 2 * i);
+      odd.intoArray(out, at + 2 * i + LANES);
+    }
+  }
+
+  private static void halfWordsToFloats(float[] words, int count, float[] out, int at) {
+    for (int i = 0; i < count; i += LANES) {
+      IntVector both = FloatVector.fromArray(FLOATS, words, i).reinterpretAsInts();
+      fromHalf(both).intoArray(out, at + 2 * i);
+      fromHalf(both.lanewise(VectorOperators.LSHR, 16)).intoArray(out, at + 2 * i + LANES);
     }
   }
 

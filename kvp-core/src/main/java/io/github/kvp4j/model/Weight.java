@@ -67,7 +67,7 @@ public record Weight(
               + ".");
     }
     if (type.isBlockQuantised()) {
-      long needScales = (long) rows * (columns / WeightType.BLOCK) * Float.BYTES;
+      long needScales = scaleBytes(rows, columns);
       if (scales == null || scales.byteSize() < needScales) {
         throw new KvpException(
             KvpException.Kind.MALFORMED_FILE,
@@ -82,6 +82,15 @@ public record Weight(
                 + " bytes of scales.");
       }
     }
+  }
+
+  private static long scaleBytes(int rows, int columns) {
+    return (long) rows * (columns / WeightType.BLOCK) * Float.BYTES;
+  }
+
+  /** Bytes of scales, 0 unless the type is block-quantised. */
+  public long scaleBytes() {
+    return type.isBlockQuantised() ? scaleBytes(rows, columns) : 0;
   }
 
   /** A view of floats on the heap, {@code values} being {@code [rows][columns]}. */

@@ -75,10 +75,11 @@ public final class PredictedPrefill {
    * KvCache#rolling rolling} cache suffices.
    *
    * @param tokens the whole prompt
-   * @param reused positions that the cache already holds exactly, less than {@code tokens.length}
+   * @param reused positions that the cache already holds exactly, less than {@code tokens.length};
+   *     or that the listener fills in as each layer begins
    * @param anchors which tokens stay exact
    * @param cache as long as the prompt at least
-   * @param listener told of each base layer that is complete
+   * @param listener told of each base layer that begins, and that is complete
    * @return the residual stream {@code [hidden]} of the last token after the last layer
    */
   public float[] prefill(
@@ -130,6 +131,7 @@ public final class PredictedPrefill {
     // the auxiliary: the base's own first layers, for every row
     for (int layer = 0; layer < prefix.layers(); layer++) {
       capture(prefix, layer, rows, x, features);
+      r.listener.layerBegins(layer);
       base.runLayer(
           new LayerRun(
               layer,
@@ -287,6 +289,7 @@ public final class PredictedPrefill {
         new PrefillScratch(shape, Math.min(PrefillEngine.CHUNK, positions.length));
     for (LinearProjection p : predictor.projections()) {
       r.cancellation.check();
+      r.listener.layerBegins(p.layer());
       predict.accept(p);
       base.runLayer(
           new LayerRun(

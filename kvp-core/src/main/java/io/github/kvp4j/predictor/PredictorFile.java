@@ -220,7 +220,7 @@ public record PredictorFile(
     if (bias.rows() != 1 || bias.columns() != weight.rows()) {
       throw broken(file, "has a tensor '" + name + ".bias' that does not fit its weight");
     }
-    return new LinearMap(weight, bias.toArray());
+    return new LinearMap(Int8.toBf16(weight), bias.toArray());
   }
 
   private static void checkFinite(Path file, String name, Weight w) {
@@ -243,6 +243,10 @@ public record PredictorFile(
           MemorySegment data = w.data();
           long bytes = (long) w.rows() * w.type().bytes(w.columns());
           sha.update(data.asSlice(0, bytes).toArray(ValueLayout.JAVA_BYTE));
+          MemorySegment scales = w.scales();
+          if (scales != null) {
+            sha.update(scales.asSlice(0, w.scaleBytes()).toArray(ValueLayout.JAVA_BYTE));
+          }
         });
     return HexFormat.of().formatHex(sha.digest());
   }

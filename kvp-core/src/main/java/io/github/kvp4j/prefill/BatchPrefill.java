@@ -203,11 +203,7 @@ public final class BatchPrefill {
     int at = firstRow * hidden;
     kernels.gemm(m, s.attended, 0, attention, w.output(), null, x, at, hidden, true);
     kernels.rmsNorm(m, hidden, x, at, w.feedForwardNorm(), shape.normEpsilon(), s.normed, 0);
-    int inner = shape.feedForward();
-    kernels.gemm(m, s.normed, 0, hidden, w.gate(), null, s.gate, 0, inner, false);
-    kernels.gemm(m, s.normed, 0, hidden, w.up(), null, s.up, 0, inner, false);
-    kernels.siluMultiply(m * inner, s.gate, s.up);
-    kernels.gemm(m, s.gate, 0, inner, w.down(), null, x, at, hidden, true);
+    kernels.feedForward(m, s.normed, w.gate(), w.up(), w.down(), x, at, s.gate, s.up);
   }
 
   private static int[] positions(Part part) {

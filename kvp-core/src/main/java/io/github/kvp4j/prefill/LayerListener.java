@@ -23,6 +23,14 @@ public interface LayerListener {
   LayerListener NONE = layer -> {};
 
   /**
+   * A layer is about to run: the moment to fill in its reused rows, if a rolling cache is to hold
+   * them.
+   *
+   * @param layer its number
+   */
+  default void layerBegins(int layer) {}
+
+  /**
    * A layer is complete for all of the prompt.
    *
    * @param layer its number

@@ -73,9 +73,10 @@ public final class PrefillEngine {
    * before the next begins, and a {@linkplain KvCache#rolling rolling} cache suffices.
    *
    * @param tokens the whole prompt
-   * @param reused positions that the cache holds already, less than {@code tokens.length}
+   * @param reused positions that the cache holds already, less than {@code tokens.length}; or that
+   *     the listener fills in as each layer begins
    * @param cache as long as the prompt at least
-   * @param listener told of each layer that is complete
+   * @param listener told of each layer that begins, and that is complete
    * @return the residual stream {@code [hidden]} of the last token after the last layer
    */
   public float[] prefill(
@@ -88,6 +89,7 @@ public final class PrefillEngine {
     for (int layer = 0; layer < shape.layers(); layer++) {
       // only the very last token's output is ever read
       int outputs = layer == shape.layers() - 1 ? 1 : positions.length;
+      listener.layerBegins(layer);
       runLayer(
           new LayerRun(
               layer,
@@ -305,12 +307,8 @@ public final class PrefillEngine {
 
   private void feedForward(
       LayerWeights w, int rows, float[] normed, float[] x, int firstRow, PrefillScratch s) {
-    int hidden = shape.hidden();
-    int inner = shape.feedForward();
-    kernels.gemm(rows, normed, 0, hidden, w.gate(), null, s.gate, 0, inner, false);
-    kernels.gemm(rows, normed, 0, hidden, w.up(), null, s.up, 0, inner, false);
-    kernels.siluMultiply(rows * inner, s.gate, s.up);
-    kernels.gemm(rows, s.gate, 0, inner, w.down(), null, x, firstRow * hidden, hidden, true);
+    int at = firstRow * shape.hidden();
+    kernels.feedForward(rows, normed, w.gate(), w.up(), w.down(), x, at, s.gate, s.up);
   }
 
   /** {@code x += A · rmsnorm(x) + b} for all rows but the exact ones, which keep the network. */

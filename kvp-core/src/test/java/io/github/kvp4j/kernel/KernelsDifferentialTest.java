@@ -321,6 +321,57 @@ class KernelsDifferentialTest {
 
   @ParameterizedTest
   @MethodSource("engines")
+  void feedForwardAgrees(Engine engine) {
+    int[][] sizes = {{1, 32, 48}, {16, 576, 1536}, {33, 130, 250}, {200, 96, 400}, {513, 64, 512}};
+    int seed = 0;
+    for (int[] size : sizes) {
+      for (WeightType type : List.of(WeightType.F32, WeightType.BF16)) {
+        Random random = new Random(seed++);
+        int m = size[0];
+        int hidden = size[1];
+        int inner = size[2];
+        try (Arena arena = Arena.ofShared()) {
+          Weight gate = RandomWeights.of(random, type, inner, hidden, arena);
+          Weight up = RandomWeights.of(random, type, inner, hidden, arena);
+          Weight down = RandomWeights.of(random, type, hidden, inner, arena);
+          float[] normed = RandomWeights.floats(random, m * hidden);
+          float[] before = RandomWeights.floats(random, 3 + m * hidden + 2);
+          float[] expected = before.clone();
+          float[] actual = before.clone();
+          float[] gated = new float[m * inner];
+          float[] raised = new float[m * inner];
+          new ScalarKernels().feedForward(m, normed, gate, up, down, expected, 3, gated, raised);
+          // what the oracle leaves in gated are the inner numbers
+          double largest = 0;
+          for (int i = 0; i < m * inner; i++) {
+            largest = Math.max(largest, Math.abs(gated[i]));
+          }
+          float[] inners = gated.clone();
+          engine.kernels.feedForward(m, normed, gate, up, down, actual, 3, gated, raised);
+          double rounding = type == WeightType.BF16 ? engine.rounding : 0;
+          for (int i = 0; i < m; i++) {
+            for (int j = 0; j < hidden; j++) {
+              double magnitude = 1;
+              for (int p = 0; p < inner; p++) {
+                magnitude += Math.abs(inners[i * inner + p] * (double) down.get(j, p));
+              }
+              // rounded twice: before the first products and before the last; the error of an inner
+              // number is bounded by its own two factors' and taken here as that of the largest
+              double tolerance =
+                  (2e-6 + rounding) * magnitude + 4 * rounding * largest * Math.sqrt(inner);
+              int at = 3 + i * hidden + j;
+              assertEquals(expected[at], actual[at], tolerance, () -> engine + ": " + m);
+            }
+          }
+          assertEquals(before[2], actual[2], "wrote before the result");
+          assertEquals(before[before.length - 1], actual[before.length - 1], "wrote past the end");
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("engines")
   void callersDoNotDisturbEachOther(Engine engine) {
     Random random = new Random(7);
     Weight w = RandomWeights.of(random, WeightType.BF16, 200, 320, Arena.ofAuto());

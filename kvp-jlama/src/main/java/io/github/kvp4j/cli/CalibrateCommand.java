@@ -21,6 +21,7 @@ import io.github.kvp4j.evaluation.CacheQuality;
 import io.github.kvp4j.evaluation.Continuation;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.Int8;
 import io.github.kvp4j.predictor.KvPredictor;
 import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictedPrefill;
@@ -110,6 +111,20 @@ final class CalibrateCommand implements Callable<Integer> {
       description = "Of the choice of texts (default: ${DEFAULT-VALUE}).")
   private long seed;
 
+  /** How the numbers lie in the file. */
+  enum Dtype {
+    BF16,
+    I8
+  }
+
+  @Option(
+      names = "--dtype",
+      defaultValue = "BF16",
+      description =
+          "How the numbers are kept in the file: ${COMPLETION-CANDIDATES} (default:"
+              + " ${DEFAULT-VALUE}); I8 is a little more than half as large.")
+  private Dtype dtype = Dtype.BF16;
+
   @Option(
       names = "--out",
       required = true,
@@ -152,7 +167,8 @@ final class CalibrateCommand implements Callable<Integer> {
         long start = System.nanoTime();
         RidgeCalibrator calibrator =
             new RidgeCalibrator(engine, settings, fit, progress, Cancellation.NEVER);
-        KvPredictor predictor = calibrator.fit();
+        KvPredictor result = calibrator.fit();
+        KvPredictor predictor = dtype == Dtype.I8 ? Int8.of(result) : result;
         progress.end();
         System.out.printf(
             Locale.ROOT,

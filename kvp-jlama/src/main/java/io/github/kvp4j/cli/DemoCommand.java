@@ -151,6 +151,7 @@ final class DemoCommand implements Callable<Integer> {
 
   private GenerateRequest request(String prompt, Way way) {
     return GenerateRequest.builder(prompt)
+        .reusesPrefix(false) // every run reads the whole prompt
         .mode(way.mode)
         .quality(way.quality)
         .anchors(anchors)

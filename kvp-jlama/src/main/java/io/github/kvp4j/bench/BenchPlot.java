@@ -1,0 +1,116 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.bench;
+
+import io.github.kvp4j.KvpException;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.Writer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import javax.imageio.ImageIO;
+import javax.xml.parsers.DocumentBuilderFactory;
+import javax.xml.parsers.ParserConfigurationException;
+import org.apache.batik.svggen.SVGGraphics2D;
+import org.knowm.xchart.XYChart;
+import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.style.Styler;
+import org.w3c.dom.Document;
+
+/** Time to first token against the prompt's length, a line for each row, both axes logarithmic. */
+public final class BenchPlot {
+  private static final int WIDTH = 900;
+  private static final int HEIGHT = 600;
+
+  private BenchPlot() {}
+
+  /**
+   * Writes {@code PREFIX.svg} and {@code PREFIX.png}.
+   *
+   * @throws KvpException UNSUPPORTED where XChart or Batik is not on the class path
+   */
+  public static void write(BenchReport report, Path prefix) {
+    System.setProperty("java.awt.headless", "true"); // no display is needed, or looked for
+    try {
+      XYChart chart = chart(report);
+      svg(chart, prefix.resolveSibling(prefix.getFileName() + ".svg"));
+      png(chart, prefix.resolveSibling(prefix.getFileName() + ".png"));
+    } catch (LinkageError e) {
+      throw new KvpException(
+          KvpException.Kind.UNSUPPORTED,
+          "The plot can't be drawn; it needs org.knowm.xchart:xchart, org.apache.xmlgraphics:"
+              + "batik-svggen and the system's fonts ("
+              + e
+              + ").",
+          e);
+    } catch (IOException e) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The plot '" + prefix + "' can't be written: " + KvpException.reason(e) + ".",
+          e);
+    }
+  }
+
+  private static XYChart chart(BenchReport report) {
+    XYChart chart =
+        new XYChartBuilder()
+            .width(WIDTH)
+            .height(HEIGHT)
+            .title("Time to first token, " + report.model())
+            .xAxisTitle("prompt tokens")
+            .yAxisTitle("ms")
+            .theme(Styler.ChartTheme.GGPlot2)
+            .build();
+    chart.getStyler().setXAxisLogarithmic(true);
+    chart.getStyler().setYAxisLogarithmic(true);
+    chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
+    report
+        .ttftByLength()
+        .forEach((row, points) ->
+            chart.addSeries(
+                row, new ArrayList<>(points.keySet()), new ArrayList<>(points.values())));
+    return chart;
+  }
+
+  private static void svg(XYChart chart, Path file) throws IOException {
+    SVGGraphics2D graphics = new SVGGraphics2D(document());
+    graphics.setSVGCanvasSize(new java.awt.Dimension(WIDTH, HEIGHT));
+    chart.paint(graphics, WIDTH, HEIGHT);
+    try (Writer out = Files.newBufferedWriter(file)) {
+      graphics.stream(out, true);
+    }
+  }
+
+  private static Document document() {
+    try {
+      return DocumentBuilderFactory.newInstance()
+          .newDocumentBuilder()
+          .getDOMImplementation()
+          .createDocument("http://www.w3.org/2000/svg", "svg", null);
+    } catch (ParserConfigurationException e) {
+      throw new IllegalStateException("every Java makes XML documents", e);
+    }
+  }
+
+  private static void png(XYChart chart, Path file) throws IOException {
+    BufferedImage image = new BufferedImage(WIDTH, HEIGHT, BufferedImage.TYPE_INT_RGB);
+    java.awt.Graphics2D graphics = image.createGraphics();
+    chart.paint(graphics, WIDTH, HEIGHT);
+    graphics.dispose();
+    if (!ImageIO.write(image, "png", file.toFile())) {
+      throw new IOException("this Java writes no PNG");
+    }
+  }
+}
