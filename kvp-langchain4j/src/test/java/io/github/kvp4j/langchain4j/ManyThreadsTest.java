@@ -32,7 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 class ManyThreadsTest {
   private static final int SEEDS = 16;
   private static final int THREADS = 32;
-  private static final int REQUESTS = 3200;
+  private static final int REQUESTS = 320;
 
   @TempDir static Path temp;
 
