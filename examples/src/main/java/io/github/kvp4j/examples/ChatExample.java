@@ -18,21 +18,16 @@ import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import io.github.kvp4j.langchain4j.KvpChatModel;
 import io.github.kvp4j.langchain4j.KvpChatResponseMetadata;
-import java.nio.file.Path;
 
 /** Asks one question through LangChain4j, and shows how the prompt was read. */
 public final class ChatExample {
   private ChatExample() {}
 
-  /** Takes the model's folder and, if wanted, the question. */
+  /** Takes, if wanted, the model's name or folder, and the question. */
   public static void main(String[] args) {
-    if (args.length < 1) {
-      System.err.println("usage: ChatExample <model folder> [question]");
-      System.exit(2);
-    }
+    String name = args.length > 0 ? args[0] : null;
     String question = args.length > 1 ? args[1] : "What is the capital of France?";
-    try (KvpChatModel model =
-        KvpChatModel.builder().modelDirectory(Path.of(args[0])).maxOutputTokens(100).build()) {
+    try (KvpChatModel model = KvpChatModel.builder().modelName(name).maxOutputTokens(100).build()) {
       ChatResponse response =
           model.chat(
               SystemMessage.from("You are a helpful assistant."), UserMessage.from(question));

@@ -14,49 +14,51 @@
 package io.github.kvp4j.examples;
 
 import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.PartialResponse;
+import dev.langchain4j.model.chat.response.PartialResponseContext;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import io.github.kvp4j.langchain4j.KvpStreamingChatModel;
-import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 
-/** Prints an answer word by word, as it comes. */
+/** Prints an answer word by word, as it comes, and cancels it when it gets too long. */
 public final class StreamingExample {
   private StreamingExample() {}
 
-  /** Takes the model's folder and, if wanted, the question. */
+  /** Takes, if wanted, the model's name or folder, the question, and the most parts to print. */
   public static void main(String[] args) {
-    if (args.length < 1) {
-      System.err.println("usage: StreamingExample <model folder> [question]");
-      System.exit(2);
-    }
+    String name = args.length > 0 ? args[0] : null;
     String question = args.length > 1 ? args[1] : "Tell me a short story about a cat.";
+    int most = args.length > 2 ? Integer.parseInt(args[2]) : 50;
     try (KvpStreamingChatModel model =
-        KvpStreamingChatModel.builder()
-            .modelDirectory(Path.of(args[0]))
-            .maxOutputTokens(100)
-            .build()) {
-      CompletableFuture<ChatResponse> answer = new CompletableFuture<>();
+        KvpStreamingChatModel.builder().modelName(name).maxOutputTokens(100).build()) {
+      CompletableFuture<String> end = new CompletableFuture<>();
       model.chat(
           question,
           new StreamingChatResponseHandler() {
+            private int parts;
+
             @Override
-            public void onPartialResponse(String part) {
-              System.out.print(part);
+            public void onPartialResponse(PartialResponse part, PartialResponseContext context) {
+              System.out.print(part.text());
               System.out.flush();
+              if (++parts >= most) {
+                context.streamingHandle().cancel(); // no callback comes after this one
+                end.complete("cancelled after " + parts + " parts");
+              }
             }
 
             @Override
             public void onCompleteResponse(ChatResponse response) {
-              answer.complete(response);
+              end.complete(String.valueOf(response.finishReason()));
             }
 
             @Override
             public void onError(Throwable error) {
-              answer.completeExceptionally(error);
+              end.completeExceptionally(error);
             }
           });
       // the callbacks come on another thread, and closing the model would cancel them
-      System.out.printf("%n[%s]%n", answer.join().finishReason());
+      System.out.printf("%n[%s]%n", end.join());
     }
   }
 }

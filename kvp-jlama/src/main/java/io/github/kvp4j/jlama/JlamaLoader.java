@@ -34,9 +34,11 @@ final class JlamaLoader {
   /**
    * Loads a model folder; whatever is wrong with it comes out as one sentence.
    *
+   * @param workingType what activations are rounded to while decoding
+   * @param quantize whether to round weights to four bits
    * @throws KvpException FILE_ACCESS or MALFORMED_FILE
    */
-  static AbstractModel load(Path directory) {
+  static AbstractModel load(Path directory, DType workingType, boolean quantize) {
     if (!Files.isDirectory(directory)) {
       throw new KvpException(
           KvpException.Kind.FILE_ACCESS,
@@ -53,7 +55,12 @@ final class JlamaLoader {
     JlamaOperationsCheck.run(directory);
     try {
       return ModelSupport.loadModel(
-          directory.toFile(), null, DType.F32, DType.I8, Optional.empty(), Optional.empty());
+          directory.toFile(),
+          null,
+          DType.F32,
+          workingType,
+          quantize ? Optional.of(DType.Q4) : Optional.empty(),
+          Optional.empty());
     } catch (KvpException e) {
       throw e;
     } catch (RuntimeException e) {

@@ -14,6 +14,7 @@
 package io.github.kvp4j.jlama;
 
 import com.github.tjake.jlama.model.AbstractModel;
+import com.github.tjake.jlama.safetensors.DType;
 import com.github.tjake.jlama.safetensors.prompt.PromptContext;
 import com.github.tjake.jlama.safetensors.prompt.PromptSupport;
 import com.github.tjake.jlama.tensor.KvBufferCache;
@@ -92,7 +93,7 @@ public final class KvpModel implements AutoCloseable {
     this.directory = b.directory;
     this.defaultMode = b.mode;
     this.defaultQuality = b.quality;
-    this.jlama = JlamaLoader.load(b.directory);
+    this.jlama = JlamaLoader.load(b.directory, b.workingType, b.quantize);
     this.shape = JlamaWeights.shape(jlama.getConfig());
     this.tokenizer = new KvpTokenizer(jlama.getTokenizer());
     this.addsBos =
@@ -517,6 +518,8 @@ public final class KvpModel implements AutoCloseable {
     private @Nullable Path predictor;
     private boolean predict = true;
     private boolean warmUp = true;
+    private DType workingType = DType.I8;
+    private boolean quantize;
     private @Nullable String kernels;
     private long prefixStoreBytes =
         Math.min(DEFAULT_PREFIX_STORE, Runtime.getRuntime().maxMemory() / 16);
@@ -540,6 +543,21 @@ public final class KvpModel implements AutoCloseable {
     /** A predictor file; null = the one beside the model or a bundled one. */
     public Builder predictor(@Nullable Path file) {
       this.predictor = file;
+      return this;
+    }
+
+    /** What Jlama rounds activations to while decoding; {@link DType#I8} by default. */
+    public Builder workingQuantizedType(DType value) {
+      this.workingType = value;
+      return this;
+    }
+
+    /**
+     * Whether Jlama decodes with weights that it rounds to four bits while loading; prompts are
+     * read with the weights as they are in the file.
+     */
+    public Builder quantizeModelAtRuntime(boolean value) {
+      this.quantize = value;
       return this;
     }
 

@@ -16,10 +16,13 @@ package io.github.kvp4j.langchain4j;
 import static io.github.kvp4j.langchain4j.ChatErrors.unsupported;
 
 import com.github.tjake.jlama.safetensors.prompt.PromptSupport;
+import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
+import dev.langchain4j.data.message.Content;
 import dev.langchain4j.data.message.SystemMessage;
 import dev.langchain4j.data.message.TextContent;
+import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.data.message.UserMessage;
 import io.github.kvp4j.jlama.KvpModel;
 import java.util.List;
@@ -35,6 +38,14 @@ import java.util.stream.Collectors;
  * seeing one; it is taken out of the finished prompt.
  */
 final class ChatPrompt {
+  /**
+   * A prompt whose answer may call tools.
+   *
+   * @param text the prompt, with the begin of the answer
+   * @param begin what the answer is made to begin with, part of neither the text nor the answer
+   */
+  record WithTools(String text, String begin) {}
+
   private static final char LAST_PRIVATE_USE = '\uF8FF';
 
   private ChatPrompt() {}
@@ -66,6 +77,25 @@ final class ChatPrompt {
     return prompt;
   }
 
+  /**
+   * The prompt of a conversation with tools: by the chat template where it knows them, else in
+   * plain words.
+   *
+   * @param messages as for {@link #of}, and tool calls and results, all text
+   * @param tools may be empty
+   * @param callRequired whether the answer has to be a call of one of the tools
+   */
+  static WithTools withTools(
+      KvpModel model,
+      List<ChatMessage> messages,
+      List<ToolSpecification> tools,
+      boolean callRequired) {
+    String own = ToolTemplate.render(model.jlama().getTokenizer().getModel(), messages, tools);
+    String prompt = own == null ? of(model, ToolPrompt.plain(messages, tools)) : own;
+    boolean tagged = prompt.contains(ToolCallParser.OPEN);
+    return new WithTools(prompt, callRequired ? ToolPrompt.begin(tools, tagged) : "");
+  }
+
   private static String render(PromptSupport.Builder builder) {
     try {
       return builder.build().getPrompt();
@@ -87,16 +117,21 @@ final class ChatPrompt {
     }
   }
 
-  private static String text(ChatMessage message) {
+  /** The text of a message, without its tool calls. */
+  static String text(ChatMessage message) {
     return switch (message) {
       case SystemMessage system -> system.text();
-      case UserMessage user ->
-          user.contents().stream()
-              .map(content -> ((TextContent) content).text())
-              .collect(Collectors.joining("\n"));
+      case UserMessage user -> text(user.contents());
+      case ToolExecutionResultMessage result -> text(result.contents());
       case AiMessage ai -> ai.text() == null ? "" : ai.text();
       default -> throw new IllegalArgumentException("unchecked message: " + message.type());
     };
+  }
+
+  private static String text(List<Content> contents) {
+    return contents.stream()
+        .map(content -> ((TextContent) content).text())
+        .collect(Collectors.joining("\n"));
   }
 
   /** A character of Unicode's private use area that is in none of the texts. */

@@ -13,18 +13,24 @@
  */
 package io.github.kvp4j.langchain4j;
 
+import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.AiMessage;
+import dev.langchain4j.data.message.ChatMessage;
+import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.model.chat.request.ChatRequest;
+import dev.langchain4j.model.chat.request.ToolChoice;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.GenerateResult;
 import io.github.kvp4j.prefill.Cancellation;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -75,6 +81,10 @@ final class ChatTurn implements AutoCloseable {
     }
   }
 
+  KvpTokenCountEstimator tokenCountEstimator() {
+    return new KvpTokenCountEstimator(lease.model());
+  }
+
   KvpChatRequestParameters defaults() {
     return defaults;
   }
@@ -82,35 +92,85 @@ final class ChatTurn implements AutoCloseable {
   /** Refuses what the model can't do, before any work. */
   void requireSupported(ChatRequest request) {
     SupportedFeatures.check(request.parameters(), modelName);
+    SupportedFeatures.checkTools(request.parameters());
     SupportedFeatures.check(request.messages());
   }
 
   /**
    * Answers a request that {@link #requireSupported} let pass.
    *
-   * @param onText called on this thread with the parts of the answer
+   * @param parts told on this thread of the parts of the answer
    * @param cancellation asked besides the thread's interruption and the closing of the chat model
    */
-  ChatResponse answer(ChatRequest request, Consumer<String> onText, Cancellation cancellation) {
+  ChatResponse answer(ChatRequest request, AnswerParts parts, Cancellation cancellation) {
     Thread thread = Thread.currentThread();
+    Cancellation any = () -> closed || cancellation.isCancelled() || thread.isInterrupted();
+    KvpChatRequestParameters parameters = KvpChatRequestParameters.of(request.parameters());
     enter();
     try {
-      GenerateRequest generate =
-          generateRequest(
-              ChatPrompt.of(lease.model(), request.messages()),
-              KvpChatRequestParameters.of(request.parameters()),
-              () -> closed || cancellation.isCancelled() || thread.isInterrupted());
-      GenerateResult result = lease.model().generate(generate, onText);
-      return ChatResponse.builder()
-          .aiMessage(AiMessage.from(result.text()))
-          .metadata(KvpChatResponseMetadata.of(modelName, result))
-          .build();
+      return mayCallTools(request)
+          ? answerWithTools(request.messages(), parameters, parts, any)
+          : answerWithText(request.messages(), parameters, parts, any);
     } catch (KvpException e) {
       boolean byClosing = e.kind() == KvpException.Kind.CANCELLED && closed;
       throw byClosing ? closed(e) : ChatErrors.of(e);
     } finally {
       leave();
     }
+  }
+
+  /** Whether tools are offered, or calls and results are among the messages. */
+  private static boolean mayCallTools(ChatRequest request) {
+    return !request.parameters().toolSpecifications().isEmpty()
+        || request.messages().stream()
+            .anyMatch(message ->
+                message instanceof ToolExecutionResultMessage
+                    || (message instanceof AiMessage ai && ai.hasToolExecutionRequests()));
+  }
+
+  private ChatResponse answerWithText(
+      List<ChatMessage> messages,
+      KvpChatRequestParameters parameters,
+      AnswerParts parts,
+      Cancellation cancellation) {
+    String prompt = ChatPrompt.of(lease.model(), messages);
+    GenerateResult result =
+        lease.model().generate(generateRequest(prompt, parameters, cancellation), parts::text);
+    return response(AiMessage.from(result.text()), result);
+  }
+
+  private ChatResponse answerWithTools(
+      List<ChatMessage> messages,
+      KvpChatRequestParameters parameters,
+      AnswerParts parts,
+      Cancellation cancellation) {
+    List<ToolSpecification> tools =
+        parameters.toolChoice() == ToolChoice.NONE ? List.of() : parameters.toolSpecifications();
+    boolean required = parameters.toolChoice() == ToolChoice.REQUIRED;
+    ChatPrompt.WithTools prompt = ChatPrompt.withTools(lease.model(), messages, tools, required);
+    GenerateRequest generate =
+        generateRequest(prompt.text() + prompt.begin(), parameters, cancellation);
+    if (tools.isEmpty()) {
+      GenerateResult result = lease.model().generate(generate, parts::text);
+      return response(AiMessage.from(result.text()), result);
+    }
+    Set<String> names = tools.stream().map(ToolSpecification::name).collect(Collectors.toSet());
+    ToolCallParser parser = new ToolCallParser(names, parts);
+    parser.accept(prompt.begin());
+    GenerateResult result = lease.model().generate(generate, parser::accept);
+    parser.finish();
+    AiMessage.Builder message = AiMessage.builder().toolExecutionRequests(parser.calls());
+    if (parser.calls().isEmpty() || !parser.text().isEmpty()) {
+      message.text(parser.text());
+    }
+    return response(message.build(), result);
+  }
+
+  private ChatResponse response(AiMessage message, GenerateResult result) {
+    return ChatResponse.builder()
+        .aiMessage(message)
+        .metadata(KvpChatResponseMetadata.of(modelName, result, message.hasToolExecutionRequests()))
+        .build();
   }
 
   private static GenerateRequest generateRequest(

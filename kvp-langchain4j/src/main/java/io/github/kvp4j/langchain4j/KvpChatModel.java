@@ -41,7 +41,7 @@ public final class KvpChatModel implements ChatModel, AutoCloseable {
     this.listeners = b.listeners();
   }
 
-  /** Starts with a model folder, or with a model that is loaded already. */
+  /** Starts with the default model, which need not be set. */
   public static Builder builder() {
     return new Builder();
   }
@@ -58,12 +58,17 @@ public final class KvpChatModel implements ChatModel, AutoCloseable {
   @Override
   public ChatResponse doChat(ChatRequest request) {
     turn.requireSupported(request);
-    return turn.answer(request, part -> {}, () -> false);
+    return turn.answer(request, AnswerParts.NOBODY, () -> false);
   }
 
   @Override
   public KvpChatRequestParameters defaultRequestParameters() {
     return turn.defaults();
+  }
+
+  /** Counts tokens as this model does, for token windows of chat memories. */
+  public KvpTokenCountEstimator tokenCountEstimator() {
+    return turn.tokenCountEstimator();
   }
 
   @Override
@@ -89,7 +94,14 @@ public final class KvpChatModel implements ChatModel, AutoCloseable {
       return this;
     }
 
-    /** Loads the model. */
+    /**
+     * Fetches the model if need be, and loads it.
+     *
+     * @throws dev.langchain4j.exception.ModelNotFoundException if there is no such model
+     * @throws dev.langchain4j.exception.InvalidRequestException if settings are out of bounds or
+     *     contradict each other
+     * @throws io.github.kvp4j.KvpException if the model's or the predictor's files are no good
+     */
     public KvpChatModel build() {
       return new KvpChatModel(this);
     }

@@ -48,12 +48,15 @@ public final class KvpChatResponseMetadata extends ChatResponseMetadata {
     this.millisPerToken = b.millisPerToken;
   }
 
-  static KvpChatResponseMetadata of(String modelName, GenerateResult result) {
+  static KvpChatResponseMetadata of(String modelName, GenerateResult result, boolean callsTools) {
     return builder()
         .id(UUID.randomUUID().toString())
         .modelName(modelName)
         .tokenUsage(new TokenUsage(result.promptTokens(), result.tokens().size()))
-        .finishReason(finishReason(result.finishReason()))
+        .finishReason(
+            callsTools
+                ? dev.langchain4j.model.output.FinishReason.TOOL_EXECUTION
+                : finishReason(result.finishReason()))
         .reusedPromptTokens(result.reusedTokens())
         .predictedPromptTokens(result.predictedTokens())
         .exactPromptTokens(result.exactTokens())

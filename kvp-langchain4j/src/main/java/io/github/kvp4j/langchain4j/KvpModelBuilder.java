@@ -13,6 +13,9 @@
  */
 package io.github.kvp4j.langchain4j;
 
+import com.github.tjake.jlama.safetensors.DType;
+import dev.langchain4j.exception.InvalidRequestException;
+import dev.langchain4j.exception.ModelNotFoundException;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.DefaultChatRequestParameters;
@@ -20,15 +23,19 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Quality;
+import io.github.kvp4j.jlama.importer.ImportProgress;
+import io.github.kvp4j.jlama.importer.ModelStore;
 import io.github.kvp4j.predictor.Anchors;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The settings of both chat models; all but the model are optional, and null stands for the
- * default.
+ * The settings of both chat models; all are optional, and null stands for the default. The names
+ * are those of LangChain4j's builder for Jlama where the thing is the same.
  *
  * <p>Chat models that are built from the same folder and predictor file share one loaded model,
  * which the last of them closes.
@@ -36,16 +43,24 @@ import org.jspecify.annotations.Nullable;
  * <p>What a request may set overrides what is set here: mode, quality, anchors and seed (by {@link
  * KvpChatRequestParameters}), temperature, topP, topK, maxOutputTokens and stopSequences. Refused
  * with an {@link dev.langchain4j.exception.UnsupportedFeatureException}, here and in a request: the
- * name of another model, frequency and presence penalty, tools, a JSON response format; in a
- * request also content other than text.
+ * name of another model, frequency and presence penalty, a JSON response format; in a request also
+ * content other than text.
  *
  * @param <B> the builder itself
  */
 public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
     permits KvpChatModel.Builder, KvpStreamingChatModel.Builder {
+  private static final Logger LOG = LoggerFactory.getLogger(KvpModelBuilder.class);
+
+  private @Nullable String modelName;
   private @Nullable Path modelDirectory;
   private @Nullable KvpModel model;
+  private @Nullable Path modelCachePath;
+  private @Nullable String authToken;
   private @Nullable Path predictor;
+  private boolean predict = true;
+  private boolean quantize;
+  private @Nullable DType workingType;
   private ChatRequestParameters common = DefaultChatRequestParameters.EMPTY;
   private final KvpChatRequestParameters.Builder own = KvpChatRequestParameters.builder();
   private List<ChatModelListener> listeners = List.of();
@@ -55,17 +70,57 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
   abstract B self();
 
   /**
+   * A model on the Hugging Face hub, {@code owner/name}, fetched once; or a folder as for {@link
+   * #modelDirectory}. Without any model it is {@link ModelStore#DEFAULT_MODEL}, or the folder that
+   * the property {@code kvp.model} or the variable {@code KVP_MODEL} names.
+   */
+  public B modelName(@Nullable String value) {
+    this.modelName = value;
+    return self();
+  }
+
+  /** Where fetched models are kept; {@code ~/.cache/kvp4j} by default. */
+  public B modelCachePath(@Nullable Path value) {
+    this.modelCachePath = value;
+    return self();
+  }
+
+  /**
+   * Shown to the hub, for models that are not open to all; the variable {@code HF_TOKEN} and the
+   * property {@code huggingface.auth.token} go before it.
+   */
+  public B authToken(@Nullable String value) {
+    this.authToken = value;
+    return self();
+  }
+
+  /**
    * A model folder that Jlama loads: config.json, safetensors, tokenizer.json. The folder's name is
    * the model's name.
    */
-  public B modelDirectory(Path value) {
+  public B modelDirectory(@Nullable Path value) {
     this.modelDirectory = value;
     return self();
   }
 
   /** A loaded model to use in place of a folder; closing the chat model does not close it. */
-  public B model(KvpModel value) {
+  public B model(@Nullable KvpModel value) {
     this.model = value;
+    return self();
+  }
+
+  /**
+   * Whether Jlama decodes with weights that it rounds to four bits while loading; false by default.
+   * Prompts are read with the weights as they are in the file.
+   */
+  public B quantizeModelAtRuntime(@Nullable Boolean value) {
+    this.quantize = value != null && value;
+    return self();
+  }
+
+  /** What Jlama rounds activations to while decoding; {@link DType#I8} by default. */
+  public B workingQuantizedType(@Nullable DType value) {
+    this.workingType = value;
     return self();
   }
 
@@ -87,6 +142,12 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
     return self();
   }
 
+  /** Loads no predictor, so that prompts are read exactly. */
+  public B withoutPredictor() {
+    this.predict = false;
+    return self();
+  }
+
   /** The exact anchors of {@link KvpMode#PREDICT}; {@link Anchors#DEFAULT} by default. */
   public B anchors(@Nullable Anchors value) {
     own.anchors(value);
@@ -94,8 +155,8 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
   }
 
   /** 0 = greedy, the default; at most 100. */
-  public B temperature(@Nullable Double value) {
-    own.temperature(value);
+  public B temperature(@Nullable Number value) {
+    own.temperature(value == null ? null : value.doubleValue());
     return self();
   }
 
@@ -123,6 +184,11 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
     return self();
   }
 
+  /** The same as {@link #maxOutputTokens}, under the name that Jlama's builder has for it. */
+  public B maxTokens(@Nullable Integer value) {
+    return maxOutputTokens(value);
+  }
+
   /** Texts that end the answer and are no part of it. */
   public B stopSequences(@Nullable List<String> value) {
     own.stopSequences(value);
@@ -145,38 +211,105 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
     return listeners;
   }
 
-  /** Checks the settings, then loads the model or joins those who use it. */
+  /**
+   * Checks the settings, then loads the model or joins those who use it.
+   *
+   * @throws dev.langchain4j.exception.ModelNotFoundException if there is no such model
+   * @throws dev.langchain4j.exception.InvalidRequestException if settings are out of bounds or
+   *     contradict each other
+   * @throws KvpException if the model's or the predictor's files are no good
+   */
   ChatTurn turn() {
-    String name = ChatTurn.nameOf(directory());
-    KvpChatRequestParameters defaults =
-        KvpChatRequestParameters.builder()
-            .modelName(name)
-            .overrideWith(common)
-            .overrideWith(own.build())
-            .build();
-    ChatTurn.checkDefaults(defaults, name);
-    ModelLease lease =
-        model == null ? ModelLease.open(directory(), predictor) : ModelLease.of(model);
-    return ChatTurn.over(lease, name, defaults);
+    checkSource();
+    try {
+      KvpModel given = model;
+      Path folder = given == null ? folder() : given.directory();
+      String name = name(folder);
+      KvpChatRequestParameters defaults =
+          KvpChatRequestParameters.builder()
+              .modelName(name)
+              .overrideWith(common)
+              .overrideWith(own.build())
+              .build();
+      ChatTurn.checkDefaults(defaults, name);
+      ModelLease lease =
+          given == null
+              ? ModelLease.open(
+                  new ModelLease.Key(folder, predictor, predict, quantize, workingType))
+              : ModelLease.of(given);
+      return ChatTurn.over(lease, name, defaults);
+    } catch (KvpException e) {
+      throw ChatErrors.of(e);
+    }
   }
 
-  private Path directory() {
-    if (model == null) {
-      if (modelDirectory == null) {
-        throw bad("Neither modelDirectory nor model is set; one of them is needed.");
+  private void checkSource() {
+    if (model != null) {
+      refuse("modelName", modelName, "model");
+      refuse("modelDirectory", modelDirectory, "model");
+      refuse("modelCachePath", modelCachePath, "model");
+      refuse("authToken", authToken, "model");
+      refuse("predictor", predictor, "model");
+      refuse("withoutPredictor", predict ? null : "", "model");
+      refuse("quantizeModelAtRuntime", quantize ? "" : null, "model");
+      refuse("workingQuantizedType", workingType, "model");
+    }
+    if (modelDirectory != null) {
+      refuse("modelName", modelName, "modelDirectory");
+    }
+    if (!predict) {
+      refuse("predictor", predictor, "withoutPredictor");
+    }
+  }
+
+  private static void refuse(String setting, @Nullable Object value, String other) {
+    if (value != null) {
+      throw new InvalidRequestException(
+          "Both " + setting + " and " + other + " are set; leave out one of them.");
+    }
+  }
+
+  /** The model's folder, fetched if need be. */
+  private Path folder() {
+    if (modelDirectory != null) {
+      if (!Files.isDirectory(modelDirectory)) {
+        throw new ModelNotFoundException(
+            "The model folder '" + modelDirectory + "' does not exist; name another.");
       }
       return modelDirectory;
     }
-    if (modelDirectory != null) {
-      throw bad("Both modelDirectory and model are set; only one of them is allowed.");
+    ModelStore store = modelCachePath == null ? ModelStore.ofUser() : ModelStore.at(modelCachePath);
+    if (authToken != null) {
+      store = store.withAuthToken(authToken);
     }
-    if (predictor != null) {
-      throw bad("Both predictor and model are set; set the predictor where the model is loaded.");
+    try {
+      return store.resolve(
+          modelName,
+          new ImportProgress() {
+            @Override
+            public void begin(String step, long total) {
+              LOG.info("{}", step);
+            }
+
+            @Override
+            public void advance(long amount) {}
+
+            @Override
+            public void end() {}
+          });
+    } catch (KvpException e) {
+      throw e.kind() == KvpException.Kind.BAD_ARGUMENT
+          ? new ModelNotFoundException(e.getMessage(), e)
+          : e;
     }
-    return Objects.requireNonNull(model).directory();
   }
 
-  private static KvpException bad(String message) {
-    return new KvpException(KvpException.Kind.BAD_ARGUMENT, message);
+  /** A fetched model is known by its name on the hub, any other by its folder's. */
+  private String name(Path folder) {
+    String name = ChatTurn.nameOf(folder);
+    String asked = modelName == null ? ModelStore.DEFAULT_MODEL : modelName;
+    boolean fetched =
+        model == null && modelDirectory == null && name.equals(asked.replace('/', '_'));
+    return fetched ? asked : name;
   }
 }

@@ -47,7 +47,7 @@ public final class KvpStreamingChatModel implements StreamingChatModel, AutoClos
     this.executor = b.executor == null ? KvpStreamingChatModel::startThread : b.executor;
   }
 
-  /** Starts with a model folder, or with a model that is loaded already. */
+  /** Starts with the default model, which need not be set. */
   public static Builder builder() {
     return new Builder();
   }
@@ -75,6 +75,11 @@ public final class KvpStreamingChatModel implements StreamingChatModel, AutoClos
   @Override
   public KvpChatRequestParameters defaultRequestParameters() {
     return turn.defaults();
+  }
+
+  /** Counts tokens as this model does, for token windows of chat memories. */
+  public KvpTokenCountEstimator tokenCountEstimator() {
+    return turn.tokenCountEstimator();
   }
 
   @Override
@@ -113,7 +118,14 @@ public final class KvpStreamingChatModel implements StreamingChatModel, AutoClos
       return this;
     }
 
-    /** Loads the model. */
+    /**
+     * Fetches the model if need be, and loads it.
+     *
+     * @throws dev.langchain4j.exception.ModelNotFoundException if there is no such model
+     * @throws dev.langchain4j.exception.InvalidRequestException if settings are out of bounds or
+     *     contradict each other
+     * @throws io.github.kvp4j.KvpException if the model's or the predictor's files are no good
+     */
     public KvpStreamingChatModel build() {
       return new KvpStreamingChatModel(this);
     }

@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.langchain4j;
 
+import com.github.tjake.jlama.safetensors.DType;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.KvpModel;
 import java.io.IOException;
@@ -34,7 +35,39 @@ final class ModelLease {
   /** Under {@link #LOCK}. */
   private static final Map<Key, Loaded> OPEN = new HashMap<>();
 
-  private record Key(Path directory, @Nullable Path predictor) {}
+  /**
+   * What a model is loaded with.
+   *
+   * @param predictor a file; null for those beside the model and the bundled ones
+   * @param predict whether to load any predictor
+   * @param workingType null for the default
+   */
+  record Key(
+      Path directory,
+      @Nullable Path predictor,
+      boolean predict,
+      boolean quantize,
+      @Nullable DType workingType) {
+    /** With the files' real paths, so that the same files make the same key. */
+    Key {
+      directory = real(directory);
+      predictor = predictor == null ? null : real(predictor);
+    }
+
+    /** A model with the predictors that are found for it. */
+    static Key of(Path directory) {
+      return new Key(directory, null, true, false, null);
+    }
+
+    KvpModel load() {
+      KvpModel.Builder builder =
+          KvpModel.builder(directory).predictor(predictor).quantizeModelAtRuntime(quantize);
+      if (workingType != null) {
+        builder.workingQuantizedType(workingType);
+      }
+      return (predict ? builder : builder.withoutPredictor()).build();
+    }
+  }
 
   private static final class Loaded {
     final KvpModel model;
@@ -60,17 +93,16 @@ final class ModelLease {
   }
 
   /**
-   * A lease on the model in a folder, loaded if it is not yet.
+   * A lease on a model, loaded if it is not yet.
    *
    * @throws KvpException if it can't be loaded
    */
-  static ModelLease open(Path directory, @Nullable Path predictor) {
-    Key key = new Key(real(directory), predictor == null ? null : real(predictor));
+  static ModelLease open(Key key) {
     LOCK.lock();
     try {
       Loaded loaded = OPEN.get(key);
       if (loaded == null) {
-        loaded = new Loaded(KvpModel.builder(directory).predictor(predictor).build());
+        loaded = new Loaded(key.load());
         OPEN.put(key, loaded);
       }
       loaded.leases++;

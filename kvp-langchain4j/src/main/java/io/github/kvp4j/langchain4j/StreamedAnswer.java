@@ -13,8 +13,10 @@
  */
 package io.github.kvp4j.langchain4j;
 
+import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.CompleteToolCall;
 import dev.langchain4j.model.chat.response.PartialResponse;
 import dev.langchain4j.model.chat.response.PartialResponseContext;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
@@ -24,7 +26,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** One streamed answer and the handle that cancels it; all callbacks come from {@link #run}. */
-final class StreamedAnswer implements Runnable, StreamingHandle {
+final class StreamedAnswer implements Runnable, StreamingHandle, AnswerParts {
   private static final Logger LOG = LoggerFactory.getLogger(StreamedAnswer.class);
 
   private final ChatTurn turn;
@@ -32,6 +34,7 @@ final class StreamedAnswer implements Runnable, StreamingHandle {
   private final StreamingChatResponseHandler handler;
   private final PartialResponseContext context = new PartialResponseContext(this);
   private volatile boolean cancelled;
+  private int toolCalls; // used by the answering thread only
 
   StreamedAnswer(ChatTurn turn, ChatRequest request, StreamingChatResponseHandler handler) {
     this.turn = turn;
@@ -53,7 +56,7 @@ final class StreamedAnswer implements Runnable, StreamingHandle {
   public void run() {
     ChatResponse response;
     try {
-      response = turn.answer(request, this::part, this::isCancelled);
+      response = turn.answer(request, this, this::isCancelled);
     } catch (RuntimeException | Error e) {
       if (!cancelled) {
         error(e);
@@ -67,9 +70,18 @@ final class StreamedAnswer implements Runnable, StreamingHandle {
     }
   }
 
-  private void part(String text) {
+  @Override
+  public void text(String part) {
     if (!cancelled) { // what the engine held back may come after the cancellation
-      call(() -> handler.onPartialResponse(new PartialResponse(text), context));
+      call(() -> handler.onPartialResponse(new PartialResponse(part), context));
+    }
+  }
+
+  @Override
+  public void toolCall(ToolExecutionRequest call) {
+    int index = toolCalls++;
+    if (!cancelled) {
+      call(() -> handler.onCompleteToolCall(new CompleteToolCall(index, call)));
     }
   }
 

@@ -20,7 +20,10 @@ import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.Content;
 import dev.langchain4j.data.message.ContentType;
 import dev.langchain4j.data.message.SystemMessage;
+import dev.langchain4j.data.message.TextContent;
+import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.data.message.UserMessage;
+import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.ResponseFormatType;
 import dev.langchain4j.model.chat.request.ToolChoice;
@@ -46,14 +49,16 @@ final class SupportedFeatures {
     if (p.presencePenalty() != null) {
       throw unsupported("The parameter presencePenalty", HERE);
     }
-    if (p.toolChoice() == ToolChoice.REQUIRED) {
-      throw unsupported("ToolChoice.REQUIRED", HERE);
-    }
-    if (!p.toolSpecifications().isEmpty()) {
-      throw unsupported("The use of tools", HERE);
-    }
     if (p.responseFormat() != null && p.responseFormat().type() == ResponseFormatType.JSON) {
       throw unsupported("The JSON response format", HERE);
+    }
+  }
+
+  /** Refuses a request for a call where there is nothing to call. */
+  static void checkTools(ChatRequestParameters p) {
+    if (p.toolChoice() == ToolChoice.REQUIRED && p.toolSpecifications().isEmpty()) {
+      throw new InvalidRequestException(
+          "The toolChoice is REQUIRED, but there are no tools; add some.");
     }
   }
 
@@ -64,11 +69,13 @@ final class SupportedFeatures {
         case SystemMessage system -> {}
         case UserMessage user -> user.contents().forEach(SupportedFeatures::check);
         case AiMessage ai -> {
-          if (ai.hasToolExecutionRequests()) {
-            throw unsupported("A message with tool execution requests", HERE);
-          }
           if (!ai.images().isEmpty()) {
             throw unsupported("An AI message with image content", HERE);
+          }
+        }
+        case ToolExecutionResultMessage result -> {
+          if (!result.contents().stream().allMatch(TextContent.class::isInstance)) {
+            throw unsupported("A tool's result with non-text content", HERE);
           }
         }
         default ->

@@ -84,13 +84,22 @@ class KvpChatModelTest {
     assertThat(metadata.tokenUsage().inputTokenCount()).isPositive();
     assertThat(metadata.tokenUsage().totalTokenCount())
         .isEqualTo(metadata.tokenUsage().inputTokenCount() + 6);
-    assertThat(metadata.exactPromptTokens()).isEqualTo(metadata.tokenUsage().inputTokenCount());
+    assertThat(metadata.reusedPromptTokens() + metadata.exactPromptTokens())
+        .isEqualTo(metadata.tokenUsage().inputTokenCount());
     assertThat(metadata.predictedPromptTokens()).isZero();
-    assertThat(metadata.reusedPromptTokens()).isZero();
     assertThat(metadata.mode()).isEqualTo(KvpMode.EXACT);
     assertThat(metadata.modeReason()).contains("predictor");
     assertThat(metadata.timeToFirstTokenMillis()).isPositive();
     assertThat(metadata.millisPerToken()).isPositive();
+  }
+
+  @Test
+  void tellsWhatWasReused() {
+    ask(ChatRequest.builder());
+    ChatResponse again = ask(ChatRequest.builder());
+    assertThat(((KvpChatResponseMetadata) again.metadata()).reusedPromptTokens())
+        .isPositive()
+        .isLessThan(again.tokenUsage().inputTokenCount());
   }
 
   @Test
@@ -186,19 +195,5 @@ class KvpChatModelTest {
     assertThatThrownBy(
             () -> KvpChatModel.builder().modelDirectory(directory).temperature(-1.0).build())
         .isExactlyInstanceOf(InvalidRequestException.class);
-  }
-
-  @Test
-  void needsOneModelAndNotTwo() {
-    assertThatThrownBy(() -> KvpChatModel.builder().build())
-        .isInstanceOf(KvpException.class)
-        .hasMessageContaining("modelDirectory");
-  }
-
-  @Test
-  void saysThatAFolderIsMissing() {
-    assertThatThrownBy(() -> KvpChatModel.builder().modelDirectory(temp.resolve("nowhere")).build())
-        .isInstanceOfSatisfying(
-            KvpException.class, e -> assertThat(e.kind()).isEqualTo(KvpException.Kind.FILE_ACCESS));
   }
 }

@@ -39,7 +39,7 @@ class KvpChatResponseMetadataTest {
 
   @Test
   void takesEverythingFromTheResult() {
-    KvpChatResponseMetadata metadata = KvpChatResponseMetadata.of("m", RESULT);
+    KvpChatResponseMetadata metadata = KvpChatResponseMetadata.of("m", RESULT, false);
     assertThat(metadata.modelName()).isEqualTo("m");
     assertThat(metadata.finishReason()).isEqualTo(dev.langchain4j.model.output.FinishReason.LENGTH);
     assertThat(metadata.tokenUsage()).isEqualTo(new TokenUsage(100, 3, 103));
@@ -54,7 +54,7 @@ class KvpChatResponseMetadataTest {
 
   @Test
   void copiesToABuilder() {
-    KvpChatResponseMetadata metadata = KvpChatResponseMetadata.of("m", RESULT);
+    KvpChatResponseMetadata metadata = KvpChatResponseMetadata.of("m", RESULT, false);
     assertThat(metadata.toBuilder().build()).isEqualTo(metadata).hasSameHashCodeAs(metadata);
     assertThat(metadata.toBuilder().exactPromptTokens(1).build()).isNotEqualTo(metadata);
     assertThat(metadata.toString()).contains("PREDICT", "asked for", "predictedPromptTokens=70");

@@ -31,8 +31,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** One loaded model under many chats at once: each answer equals its serial one. */
 class ManyThreadsTest {
   private static final int SEEDS = 16;
-  private static final int THREADS = 16;
-  private static final int REQUESTS = 160;
+  private static final int THREADS = 32;
+  private static final int REQUESTS = 320;
 
   @TempDir static Path temp;
 

@@ -46,15 +46,15 @@ class ModelLeaseTest {
 
   @Test
   void theLastOneCloses() {
-    ModelLease first = ModelLease.open(directory, null);
-    ModelLease second = ModelLease.open(directory.resolve("../greeter"), null);
+    ModelLease first = ModelLease.open(ModelLease.Key.of(directory));
+    ModelLease second = ModelLease.open(ModelLease.Key.of(directory.resolve("../greeter")));
     assertThat(second.model()).isSameAs(first.model());
     first.release();
     first.release(); // counts once
     assertOpen(second.model());
     second.release();
     assertClosed(second.model());
-    ModelLease third = ModelLease.open(directory, null);
+    ModelLease third = ModelLease.open(ModelLease.Key.of(directory));
     assertThat(third.model()).isNotSameAs(first.model());
     assertOpen(third.model());
     third.release();
@@ -63,8 +63,8 @@ class ModelLeaseTest {
   @Test
   void anotherPredictorIsAnotherModel() {
     Path file = ScriptedModel.writePredictor(directory, temp.resolve("p.safetensors"));
-    ModelLease without = ModelLease.open(directory, null);
-    ModelLease with = ModelLease.open(directory, file);
+    ModelLease without = ModelLease.open(ModelLease.Key.of(directory));
+    ModelLease with = ModelLease.open(new ModelLease.Key(directory, file, true, false, null));
     assertThat(with.model()).isNotSameAs(without.model());
     without.release();
     assertOpen(with.model());
@@ -87,7 +87,7 @@ class ModelLeaseTest {
 
   /** The model that chat models of the folder share. */
   private KvpModel shared() {
-    ModelLease lease = ModelLease.open(directory, null);
+    ModelLease lease = ModelLease.open(ModelLease.Key.of(directory));
     lease.release();
     return lease.model();
   }
@@ -130,19 +130,6 @@ class ModelLeaseTest {
       chat.close();
       assertOpen(model);
       assertThatThrownBy(() -> chat.chat("Hi")).isInstanceOf(KvpException.class);
-    }
-  }
-
-  @Test
-  void aModelThatWasGivenIsNotConfiguredAgain() {
-    try (KvpModel model = KvpModel.builder(directory).build()) {
-      assertThatThrownBy(() -> KvpChatModel.builder().model(model).predictor(directory).build())
-          .isInstanceOf(KvpException.class)
-          .hasMessageContaining("predictor");
-      assertThatThrownBy(
-              () -> KvpChatModel.builder().model(model).modelDirectory(directory).build())
-          .isInstanceOf(KvpException.class)
-          .hasMessageContaining("modelDirectory");
     }
   }
 }

@@ -14,6 +14,7 @@
 package io.github.kvp4j.langchain4j;
 
 import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.CompleteToolCall;
 import dev.langchain4j.model.chat.response.PartialResponse;
 import dev.langchain4j.model.chat.response.PartialResponseContext;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
@@ -32,6 +33,7 @@ import org.jspecify.annotations.Nullable;
 /** Writes down the callbacks, and does something at each part. */
 final class RecordingHandler implements StreamingChatResponseHandler {
   final List<String> parts = new CopyOnWriteArrayList<>();
+  final List<CompleteToolCall> toolCalls = new CopyOnWriteArrayList<>();
   final List<Throwable> errors = new CopyOnWriteArrayList<>();
   final Set<Thread> threads = ConcurrentHashMap.newKeySet();
   private final BiConsumer<StreamingHandle, Integer> atPart;
@@ -52,6 +54,12 @@ final class RecordingHandler implements StreamingChatResponseHandler {
     threads.add(Thread.currentThread());
     parts.add(part.text());
     atPart.accept(context.streamingHandle(), parts.size());
+  }
+
+  @Override
+  public void onCompleteToolCall(CompleteToolCall call) {
+    threads.add(Thread.currentThread());
+    toolCalls.add(call);
   }
 
   @Override

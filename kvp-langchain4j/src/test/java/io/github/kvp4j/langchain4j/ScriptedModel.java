@@ -73,6 +73,7 @@ final class ScriptedModel {
 
   private final Map<String, Set<String>> followers = new LinkedHashMap<>();
   private @Nullable String template = CHATML;
+  private int context = CONTEXT;
 
   /** The words of one answer; each word may occur but once in a script. */
   static ScriptedModel answering(String... words) {
@@ -110,6 +111,12 @@ final class ScriptedModel {
   /** Another chat template, or none. */
   ScriptedModel template(@Nullable String value) {
     this.template = value;
+    return this;
+  }
+
+  /** Another length of prompt and answer together, in tokens; {@link #CONTEXT} by default. */
+  ScriptedModel context(int value) {
+    this.context = value;
     return this;
   }
 
@@ -191,7 +198,7 @@ final class ScriptedModel {
     return config;
   }
 
-  private static Map<String, Object> config(int vocabularySize) {
+  private Map<String, Object> config(int vocabularySize) {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("architectures", List.of("LlamaForCausalLM"));
     config.put("model_type", "llama");
@@ -201,7 +208,7 @@ final class ScriptedModel {
     config.put("num_hidden_layers", LAYERS);
     config.put("num_attention_heads", HIDDEN / HEAD);
     config.put("num_key_value_heads", KEY_VALUE_HEADS);
-    config.put("max_position_embeddings", CONTEXT);
+    config.put("max_position_embeddings", context);
     config.put("rms_norm_eps", 1e-5);
     config.put("rope_theta", 10000.0);
     config.put("vocab_size", vocabularySize);

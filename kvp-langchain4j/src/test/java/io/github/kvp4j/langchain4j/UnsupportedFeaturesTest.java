@@ -16,10 +16,7 @@ package io.github.kvp4j.langchain4j;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.langchain4j.agent.tool.ToolExecutionRequest;
-import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.audio.Audio;
-import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.AudioContent;
 import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.CustomMessage;
@@ -53,12 +50,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Each with exactly the exception and the words that LangChain4j's conformance tests ask for. */
 class UnsupportedFeaturesTest {
-  private static final ToolSpecification TOOL =
-      ToolSpecification.builder()
-          .name("getWeather")
-          .parameters(JsonObjectSchema.builder().addStringProperty("city").build())
-          .build();
-
   @TempDir static Path temp;
   private static Path directory;
   private static KvpChatModel model;
@@ -84,13 +75,6 @@ class UnsupportedFeaturesTest {
             "frequencyPenalty", ChatRequestParameters.builder().frequencyPenalty(0.1).build()),
         Arguments.of(
             "presencePenalty", ChatRequestParameters.builder().presencePenalty(0.1).build()),
-        Arguments.of("tool", ChatRequestParameters.builder().toolSpecifications(TOOL).build()),
-        Arguments.of(
-            "ToolChoice.REQUIRED",
-            ChatRequestParameters.builder()
-                .toolSpecifications(TOOL)
-                .toolChoice(ToolChoice.REQUIRED)
-                .build()),
         Arguments.of(
             "JSON response format",
             ChatRequestParameters.builder().responseFormat(ResponseFormat.JSON).build()),
@@ -138,8 +122,6 @@ class UnsupportedFeaturesTest {
   }
 
   static Stream<Arguments> messages() {
-    ToolExecutionRequest call =
-        ToolExecutionRequest.builder().id("1").name("getWeather").arguments("{}").build();
     return Stream.of(
         Arguments.of(
             "image",
@@ -153,8 +135,13 @@ class UnsupportedFeaturesTest {
                     Audio.builder().base64Data("AAAA").mimeType("audio/wav").build()))),
         Arguments.of("video", UserMessage.from(VideoContent.from("http://localhost/cat.mp4"))),
         Arguments.of("pdf", UserMessage.from(PdfFileContent.from("http://localhost/cat.pdf"))),
-        Arguments.of("tool", AiMessage.from(call)),
-        Arguments.of("tool", ToolExecutionResultMessage.from(call, "sunny")),
+        Arguments.of(
+            "non-text content",
+            ToolExecutionResultMessage.builder()
+                .id("1")
+                .toolName("takePhoto")
+                .contents(List.of(ImageContent.from("AAAA", "image/png")))
+                .build()),
         Arguments.of("custom", CustomMessage.from(Map.of("a", "b"))));
   }
 

@@ -50,6 +50,7 @@ final class HubFetcher implements ModelFetcher {
 
   private final URI hub;
   private final Duration stall;
+  private final @Nullable String token;
   private final Download download;
 
   /** What downloads a model, {@code owner_name}, into a folder. */
@@ -58,20 +59,24 @@ final class HubFetcher implements ModelFetcher {
     void run(Path into, ModelName model, Watch watch) throws IOException;
   }
 
-  HubFetcher() {
-    this(URI.create("https://huggingface.co"), STALL, HubFetcher::jlama);
+  /** Asks Hugging Face, with the given token if the environment has none. */
+  HubFetcher(@Nullable String token) {
+    this(
+        URI.create("https://huggingface.co"),
+        STALL,
+        token,
+        (into, model, watch) ->
+            new Downloader(into.toString(), model.toString())
+                .withAuthToken(token)
+                .withProgressReporter(watch::update)
+                .huggingFaceModel());
   }
 
-  HubFetcher(URI hub, Duration stall, Download download) {
+  HubFetcher(URI hub, Duration stall, @Nullable String token, Download download) {
     this.hub = hub;
     this.stall = stall;
+    this.token = token;
     this.download = download;
-  }
-
-  private static void jlama(Path into, ModelName model, Watch watch) throws IOException {
-    new Downloader(into.toString(), model.toString())
-        .withProgressReporter(watch::update)
-        .huggingFaceModel();
   }
 
   @Override
@@ -127,8 +132,9 @@ final class HubFetcher implements ModelFetcher {
   }
 
   /** Whether Jlama's downloader has a token to show, as it needs for gated models. */
-  private static boolean hasToken() {
-    return System.getenv("HF_TOKEN") != null
+  private boolean hasToken() {
+    return token != null
+        || System.getenv("HF_TOKEN") != null
         || System.getProperty("huggingface.auth.token") != null;
   }
 

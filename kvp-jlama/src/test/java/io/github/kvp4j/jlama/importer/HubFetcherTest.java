@@ -17,6 +17,7 @@ import static io.github.kvp4j.KvpException.Kind.CANCELLED;
 import static io.github.kvp4j.KvpException.Kind.MODEL_UNAVAILABLE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import com.github.tjake.jlama.safetensors.DType;
 import com.sun.net.httpserver.HttpServer;
@@ -81,7 +82,7 @@ class HubFetcherTest {
   }
 
   private void fetch(URI hub, HubFetcher.Download download) throws IOException {
-    new HubFetcher(hub, Duration.ofSeconds(1), download)
+    new HubFetcher(hub, Duration.ofSeconds(1), null, download)
         .fetch(MODEL, cache.resolve(MODEL.folder()), ImportProgress.NONE);
   }
 
@@ -150,6 +151,17 @@ class HubFetcherTest {
   }
 
   @Test
+  void triesAGatedModelOnlyWithAToken() throws IOException {
+    assumeThat(System.getenv("HF_TOKEN")).isNull();
+    status = 401;
+    assertThat(unavailable(hub(), this::copy))
+        .isEqualTo("from localhost: it has no such model that can be read without a token");
+    new HubFetcher(hub(), Duration.ofSeconds(1), "secret", this::copy)
+        .fetch(MODEL, cache.resolve(MODEL.folder()), ImportProgress.NONE);
+    assertThat(Tests.names(cache)).containsExactly("some-owner_tiny");
+  }
+
+  @Test
   void doesNotWaitForAServerThatDoesNotAnswer() throws IOException {
     try (ServerSocket silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       long start = System.nanoTime();
@@ -179,6 +191,7 @@ class HubFetcherTest {
         new HubFetcher(
             hub(),
             Duration.ofSeconds(60),
+            null,
             (into, model, watch) -> {
               while (true) {
                 watch.update("model.safetensors", 5, 100);

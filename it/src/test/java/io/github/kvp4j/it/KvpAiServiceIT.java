@@ -1,0 +1,31 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.it;
+
+import dev.langchain4j.model.chat.ChatModel;
+import dev.langchain4j.service.common.AbstractAiServiceIT;
+import java.util.List;
+
+/** LangChain4j's conformance tests for AI services, on the real model. */
+class KvpAiServiceIT extends AbstractAiServiceIT {
+  @Override
+  protected List<ChatModel> models() {
+    return List.of(ConformanceModels.chat(null));
+  }
+
+  @Override
+  protected boolean supportsJsonResponseFormatWithSchema() {
+    return false;
+  }
+}

@@ -1,0 +1,45 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.it;
+
+import dev.langchain4j.model.chat.ChatModel;
+import dev.langchain4j.model.chat.common.AbstractChatModelListenerIT;
+import dev.langchain4j.model.chat.listener.ChatModelListener;
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.langchain4j.KvpChatModel;
+
+/** LangChain4j's conformance tests for listeners, on the real model. */
+class KvpChatModelListenerIT extends AbstractChatModelListenerIT {
+  @Override
+  protected ChatModel createModel(ChatModelListener listener) {
+    return ConformanceModels.chatTo(listener);
+  }
+
+  @Override
+  protected String modelName() {
+    return ConformanceModels.modelName();
+  }
+
+  @Override
+  protected ChatModel createFailingModel(ChatModelListener listener) {
+    KvpChatModel model = ConformanceModels.chatTo(listener);
+    model.close();
+    return model;
+  }
+
+  @Override
+  protected Class<? extends Exception> expectedExceptionClass() {
+    return KvpException.class;
+  }
+}

@@ -1,0 +1,138 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.dropin;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+
+import io.github.kvp4j.jlama.importer.ImportProgress;
+import io.github.kvp4j.jlama.importer.ModelStore;
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import javax.tools.ToolProvider;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Code for LangChain4j's Jlama models, compiled once, run without and with our jars beside it. */
+class UnchangedCodeIT {
+  /** Ours, by the folder or jar that each is in, and nothing else. */
+  private static final List<String> OURS = List.of("kvp-core", "kvp-jlama", "jlama-drop-in");
+
+  /** What only the tests need, or the calibration of predictors. */
+  private static final List<String> NEITHER =
+      List.of(
+          "test-classes", "junit", "assertj", "opentest4j", "apiguardian", "ejml", "byte-buddy");
+
+  @TempDir static Path temp;
+
+  private static String classPath(boolean withOurs) {
+    String all =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    return Arrays.stream(all.split(File.pathSeparator))
+        .filter(entry -> NEITHER.stream().noneMatch(entry::contains))
+        .filter(entry -> withOurs || !isOurs(entry))
+        .collect(Collectors.joining(File.pathSeparator));
+  }
+
+  private static boolean isOurs(String entry) {
+    return !entry.contains(".m2") && OURS.stream().anyMatch(entry::contains);
+  }
+
+  private static Map<String, String> run(boolean withOurs, String... properties)
+      throws IOException, InterruptedException {
+    Path folder = ModelStore.ofUser().resolve(null, ImportProgress.NONE);
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(
+        List.of("--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"));
+    command.addAll(List.of("--add-exports", "java.base/sun.nio.ch=ALL-UNNAMED", "-Xmx3g"));
+    command.addAll(List.of(properties));
+    command.addAll(List.of("-cp", temp + File.pathSeparator + classPath(withOurs), "UpstreamChat"));
+    command.add(Objects.requireNonNull(folder.getParent()).toString());
+    command.add(String.valueOf(folder.getFileName()).replaceFirst("_", "/"));
+    Path errors = temp.resolve("errors.txt");
+    Process process = new ProcessBuilder(command).redirectError(errors.toFile()).start();
+    String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor(5, TimeUnit.MINUTES)).isTrue();
+    assertThat(process.exitValue()).as(() -> read(errors)).isZero();
+    return out.lines()
+        .filter(line -> line.contains("="))
+        .collect(
+            Collectors.toMap(
+                line -> line.substring(0, line.indexOf('=')),
+                line -> line.substring(line.indexOf('=') + 1)));
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      return e.toString();
+    }
+  }
+
+  private static void compile() throws IOException {
+    Path source = temp.resolve("UpstreamChat.java");
+    try (var in =
+        Objects.requireNonNull(
+            UnchangedCodeIT.class.getResourceAsStream("/upstream/UpstreamChat.java"))) {
+      Files.copy(in, source);
+    }
+    int result =
+        ToolProvider.getSystemJavaCompiler()
+            .run(
+                null,
+                null,
+                null,
+                "-cp",
+                classPath(false),
+                "-d",
+                temp.toString(),
+                source.toString());
+    assertThat(result).isZero();
+  }
+
+  @Test
+  void answersTheSameAndFasterWithOurJarsBesideIt() throws Exception {
+    assumeFalse("none".equals(System.getProperty("kvp.model")), "tests on the real model are off");
+    assertThat(Stream.of(classPath(false).split(File.pathSeparator)).noneMatch(e -> isOurs(e)))
+        .isTrue();
+    compile();
+
+    Map<String, String> without = run(false);
+    Map<String, String> with = run(true);
+
+    System.out.println("without: " + without + "\nwith: " + with);
+    assertThat(with.get("answer")).isEqualTo(without.get("answer")).contains("Paris");
+    // Jlama does not count the begin-of-sequence token
+    assertThat(number(with, "tokens")).isCloseTo(number(without, "tokens"), within(1L));
+    assertThat(number(with, "first token ms")).isLessThan(number(without, "first token ms"));
+  }
+
+  private static long number(Map<String, String> run, String label) {
+    return Long.parseLong(Objects.requireNonNull(run.get(label), label));
+  }
+}
