@@ -197,7 +197,8 @@ class CommandLineIT {
 
   @Test
   void helpHelps() {
-    for (String command : List.of("demo", "complete", "import", "calibrate", "eval", "predictor")) {
+    for (String command :
+        List.of("demo", "complete", "import", "calibrate", "eval", "predictor", "info")) {
       Outcome o = run(command, "--help");
       assertThat(o.exit).isZero();
       assertThat(o.out).contains("Usage: kvp " + command);

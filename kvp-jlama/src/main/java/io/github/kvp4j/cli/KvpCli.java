@@ -33,6 +33,7 @@ import picocli.CommandLine.ScopeType;
       CalibrateCommand.class,
       EvalCommand.class,
       PredictorCommand.class,
+      InfoCommand.class,
       CommandLine.HelpCommand.class
     },
     footer = {
