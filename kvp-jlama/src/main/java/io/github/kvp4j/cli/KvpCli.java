@@ -29,6 +29,7 @@ import picocli.CommandLine.ScopeType;
     subcommands = {
       DemoCommand.class,
       CompleteCommand.class,
+      ServeCommand.class,
       ImportCommand.class,
       CalibrateCommand.class,
       EvalCommand.class,
