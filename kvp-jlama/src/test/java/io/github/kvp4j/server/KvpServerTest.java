@@ -358,4 +358,17 @@ class KvpServerTest extends ServerTestBase {
     assertThat(JSON.readTree(events.getLast()).at("/error/code").asText())
         .isEqualTo("out_of_memory");
   }
+
+  @Test
+  void thePageNeedsNothingFromElsewhere() throws Exception {
+    HttpResponse<String> page = send(HttpRequest.newBuilder(uri("")).build());
+    assertThat(page.statusCode()).isEqualTo(200);
+    assertThat(page.headers().firstValue("Content-Type")).hasValue("text/html; charset=utf-8");
+    assertThat(page.headers().firstValue("Content-Security-Policy").orElse(""))
+        .startsWith("default-src 'none'")
+        .contains("connect-src 'self'");
+    assertThat(page.body())
+        .contains("KVP on", "KVP off", "v1/chat/completions")
+        .doesNotContain("http:", "https:", "src=", "innerHTML");
+  }
 }
