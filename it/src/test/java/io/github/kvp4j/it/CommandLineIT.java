@@ -198,7 +198,7 @@ class CommandLineIT {
   @Test
   void helpHelps() {
     for (String command :
-        List.of("demo", "complete", "import", "calibrate", "eval", "predictor", "info")) {
+        List.of("demo", "complete", "import", "calibrate", "eval", "predictor", "info", "serve")) {
       Outcome o = run(command, "--help");
       assertThat(o.exit).isZero();
       assertThat(o.out).contains("Usage: kvp " + command);

@@ -112,7 +112,7 @@ class JlamaCommandsIT {
                 "python3",
                 "reference/terminal.py",
                 "wait:You: ",
-                "type:What's the capital of France?\\r",
+                "type:What is the capital of France?\\r",
                 "wait:Paris",
                 "wait:You: ",
                 "type:Count from one to one thousand.\\r",
@@ -124,7 +124,7 @@ class JlamaCommandsIT {
                 "exit:130",
                 "--"));
     command.addAll(kvp("chat", "--kv-predict=exact", "--temperature", "0"));
-    assertThat(PythonTool.run(command)).contains("\033[36m");
+    assertThat(Tools.run(command)).contains("\033[36m");
   }
 
   @Test
@@ -135,6 +135,6 @@ class JlamaCommandsIT {
             List.of(
                 "python3", "reference/terminal.py", "wait:mill", "type:\\x03", "exit:130", "--"));
     command.addAll(kvp("complete", "Write a long story about a mill. It has many chapters."));
-    PythonTool.run(command);
+    Tools.run(command);
   }
 }

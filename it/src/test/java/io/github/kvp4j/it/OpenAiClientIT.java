@@ -42,11 +42,11 @@ class OpenAiClientIT {
             Duration.ofSeconds(5),
             256);
     ModelAnswerer answerer = new ModelAnswerer(RealModel.model());
-    Path python = PythonTool.withPackages("openai-client", "openai==3.54.0");
+    Path python = Tools.pythonWith("openai-client", "openai==3.54.0");
     String script = Path.of("reference", "openai_client.py").toString();
     try (KvpServer server = KvpServer.start(settings, answerer)) {
       String output =
-          PythonTool.run(
+          Tools.run(
               List.of(python.toString(), script, server.url() + "v1", KEY, settings.modelName()));
       assertThat(output.lines().filter(line -> line.startsWith("ok test_"))).hasSize(9);
     }

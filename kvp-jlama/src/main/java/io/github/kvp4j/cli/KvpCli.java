@@ -17,6 +17,7 @@ import io.github.kvp4j.KvpException;
 import java.io.PrintWriter;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.OptionalInt;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -63,6 +64,10 @@ public final class KvpCli implements Runnable {
 
   /** Runs a command line and ends the JVM with its exit code. */
   public static void main(String[] args) {
+    OptionalInt relaunched = Relaunch.ifNeeded(args);
+    if (relaunched.isPresent()) {
+      System.exit(relaunched.getAsInt());
+    }
     // a library must not bring a logback.xml of its own, so the program names its configuration
     if (System.getProperty("logback.configurationFile") == null) {
       System.setProperty("logback.configurationFile", Logging.CONFIGURATION);

@@ -29,6 +29,7 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Instant;
+import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -357,7 +358,7 @@ public final class KvpServer implements AutoCloseable {
       return;
     }
     String host = exchange.getRequestHeaders().getFirst("Host");
-    String name = host == null ? "" : host.replaceFirst(":\\d+$", "");
+    String name = host == null ? "" : host.toLowerCase(Locale.ROOT).replaceFirst(":\\d+$", "");
     if (!LOCAL_NAMES.contains(name)) {
       throw new HttpError(
           403, "wrong_host", "This server answers to localhost, 127.0.0.1 and [::1] only.");

@@ -23,13 +23,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** Python with packages from the index, in a virtual environment below {@code target}. */
-final class PythonTool {
-  private PythonTool() {}
+/**
+ * Programs from elsewhere that tests use: Python, with packages below {@code target}, and others.
+ */
+final class Tools {
+  private Tools() {}
 
   /** The interpreter of an environment that has the packages, made where it is not there yet. */
-  static Path withPackages(String name, String... packages)
-      throws IOException, InterruptedException {
+  static Path pythonWith(String name, String... packages) throws IOException, InterruptedException {
     Path folder = Path.of("target", name).toAbsolutePath();
     Path python = folder.resolve("bin").resolve("python");
     Path ready = folder.resolve("ready");
