@@ -15,8 +15,8 @@
 
     python terminal.py STEP... -- COMMAND...
 
-A step is `wait:TEXT` (until TEXT was printed since the last such step), `type:TEXT`, with \\r for
-Enter and \\x03 for Ctrl-C, or `exit:CODE`.
+A step is `wait:TEXT` (until TEXT was printed since the last such step), `type:TEXT`, or `exit:CODE`;
+in a text \\r is Enter and \\x03 is Ctrl-C.
 """
 
 import fcntl
@@ -61,13 +61,14 @@ def read():
 
 for step in steps:
     kind, _, text = step.partition(":")
+    text = text.encode().decode("unicode_escape")
     if kind == "wait":
         while text not in seen:
             if not read():
                 sys.exit(f"ended without {text!r}")
         seen = seen[seen.index(text) + len(text) :]
     elif kind == "type":
-        os.write(terminal, text.encode().decode("unicode_escape").encode("latin-1"))
+        os.write(terminal, text.encode("latin-1"))
     else:
         while read():
             pass

@@ -14,6 +14,7 @@
 package io.github.kvp4j.cli;
 
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Quality;
@@ -143,6 +144,9 @@ final class ServeCommand implements Callable<Integer> {
             Duration.ofSeconds(grace),
             maxTokens);
     KvpModel loaded = model.builder().mode(mode).quality(quality).predictor(predictor).build();
+    // loading warms the prefill engine up; this does so for Jlama's prefill and decoding
+    loaded.generate(
+        GenerateRequest.builder("Hello. ".repeat(16)).mode(KvpMode.OFF).maxNewTokens(16).build());
     KvpServer server = KvpServer.start(settings, new ModelAnswerer(loaded));
     Runtime.getRuntime()
         .addShutdownHook(
