@@ -90,6 +90,16 @@ class JlamaCommandsIT {
   }
 
   @Test
+  void onlyTheAnswerGoesToTheOutput() throws Exception {
+    String text = "What is the capital of France?";
+    String answer = run("", "complete", "--kv-predict", text);
+    assertThat(answer.strip()).isEqualTo("The capital of France is Paris.");
+    RealModel.directory();
+    String chat = run(text + "\n", "chat", "--kv-predict=exact", "--temperature", "0");
+    assertThat(chat).isEqualTo(answer);
+  }
+
+  @Test
   void chatWorksPiped() throws Exception {
     String out =
         run(

@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.cli;
 
+import com.github.tjake.jlama.cli.JlamaCli;
 import com.github.tjake.jlama.cli.commands.ChatCommand;
 import com.github.tjake.jlama.cli.commands.CompleteCommand;
 import com.github.tjake.jlama.cli.commands.DownloadCommand;
@@ -54,18 +55,16 @@ final class JlamaCommands {
 
   private JlamaCommands() {}
 
-  /** Adds the commands. */
+  /** Adds the commands, which sets Jlama's own logging up: it goes to the output. */
   static void addTo(CommandLine line) {
-    // classes, not objects: making an object sets Jlama's own logging up
-    add(line, "chat", ChatCommand.class, true);
-    add(line, COMPLETE, CompleteCommand.class, true).usageMessage().hidden(true);
-    add(line, "list", ListCommand.class, false);
-    add(line, "download", DownloadCommand.class, false);
-    add(line, "quantize", QuantizeCommand.class, false);
+    add(line, "chat", new ChatCommand(), true);
+    add(line, COMPLETE, new CompleteCommand(), true).usageMessage().hidden(true);
+    add(line, "list", new ListCommand(), false);
+    add(line, "download", new DownloadCommand(), false);
+    add(line, "quantize", new QuantizeCommand(), false);
   }
 
-  private static CommandSpec add(
-      CommandLine line, String name, Class<?> command, boolean predicts) {
+  private static CommandSpec add(CommandLine line, String name, Object command, boolean predicts) {
     CommandLine sub = new CommandLine(command);
     if (predicts) {
       sub.getCommandSpec().addMixin("kvPredict", CommandSpec.forAnnotatedObject(new KvPredict()));
@@ -121,6 +120,10 @@ final class JlamaCommands {
       last = last.subcommand();
     }
     CommandSpec spec = last.commandSpec();
+    if (!(spec.userObject() instanceof JlamaCli)) {
+      Logging.restore();
+      return new CommandLine.RunLast().execute(parsed);
+    }
     CommandSpec mixin = spec.mixins().get("kvPredict");
     KvPredict.Section options = mixin == null ? null : ((KvPredict) mixin.userObject()).section;
     if (options == null || last.isUsageHelpRequested() || last.isVersionHelpRequested()) {

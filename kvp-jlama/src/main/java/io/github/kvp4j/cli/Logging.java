@@ -27,6 +27,9 @@ final class Logging {
 
   /** Sets it up anew, after Jlama's commands have set theirs up, which goes to the output. */
   static void restore() {
+    if (!CONFIGURATION.equals(System.getProperty("logback.configurationFile", CONFIGURATION))) {
+      return; // the user has named another, which stands
+    }
     URL url = Logging.class.getClassLoader().getResource(CONFIGURATION);
     if (url == null || !(LoggerFactory.getILoggerFactory() instanceof LoggerContext context)) {
       return;
