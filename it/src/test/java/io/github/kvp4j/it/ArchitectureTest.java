@@ -53,7 +53,8 @@ class ArchitectureTest {
   static final ArchRule jlamaAndCliDoNotKnowLangChain4j =
       noClasses()
           .that()
-          .resideInAnyPackage("io.github.kvp4j.jlama..", "io.github.kvp4j.cli..")
+          .resideInAnyPackage(
+              "io.github.kvp4j.jlama..", "io.github.kvp4j.server..", "io.github.kvp4j.cli..")
           .should()
           .dependOnClassesThat()
           .resideInAPackage("dev.langchain4j..")

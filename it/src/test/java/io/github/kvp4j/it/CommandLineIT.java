@@ -246,7 +246,9 @@ class CommandLineIT {
   @Test
   void helpHelps() {
     for (String command :
-        List.of("demo", "bench", "complete", "import", "calibrate", "eval", "predictor")) {
+        List.of(
+            "demo", "bench", "complete", "import", "calibrate", "eval", "predictor", "info",
+            "serve")) {
       Outcome o = run(command, "--help");
       assertThat(o.exit).isZero();
       assertThat(o.out).contains("Usage: kvp " + command);

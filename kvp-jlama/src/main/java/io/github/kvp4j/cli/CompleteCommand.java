@@ -33,12 +33,18 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "complete",
     mixinStandardHelpOptions = true,
-    description = "Answers one prompt.",
+    description = {
+      "Answers one prompt.",
+      "",
+      "With --prompt it is Jlama's own command instead, which takes the model as its parameter:",
+      "see 'kvp complete --prompt x --help'."
+    },
     footer = {
       "",
       "Examples:",
       "  kvp complete \"What is the capital of France?\"",
-      "  kvp complete --raw --mode exact --max-tokens 40 \"Once upon a time\""
+      "  kvp complete --raw --mode exact --max-tokens 40 \"Once upon a time\"",
+      "  kvp complete HuggingFaceTB/SmolLM2-135M-Instruct --prompt \"Once upon\" --kv-predict=exact"
     })
 final class CompleteCommand implements Callable<Integer> {
   @Mixin private ModelOption model = new ModelOption();
@@ -54,6 +60,15 @@ final class CompleteCommand implements Callable<Integer> {
       defaultValue = "AUTO",
       description = "How the prompt is read: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   private KvpMode mode = KvpMode.AUTO;
+
+  @Option(
+      names = "--kv-predict",
+      arity = "0..1",
+      paramLabel = "MODE",
+      fallbackValue = "auto",
+      preprocessor = KvPredict.AttachedOnly.class,
+      description = "The same as --mode, written as for Jlama's commands; alone it means auto.")
+  private @Nullable KvpMode kvPredict;
 
   @Option(
       names = "--quality",
@@ -103,7 +118,7 @@ final class CompleteCommand implements Callable<Integer> {
   public Integer call() {
     GenerateRequest.Builder request =
         GenerateRequest.builder(prompt)
-            .mode(mode)
+            .mode(kvPredict == null ? mode : kvPredict)
             .quality(quality)
             .anchors(anchors)
             .maxNewTokens(maxTokens)
@@ -122,20 +137,25 @@ final class CompleteCommand implements Callable<Integer> {
               });
       System.out.println();
       if (stats) {
-        System.err.printf(
-            Locale.ROOT,
-            "%s (%s): %d prompt tokens (%d predicted, %d exact), first token after %.0f ms, %.1f ms"
-                + " a token, %d tokens%n",
-            result.mode(),
-            result.modeReason(),
-            result.promptTokens(),
-            result.predictedTokens(),
-            result.exactTokens(),
-            result.timeToFirstTokenMillis(),
-            result.millisPerToken(),
-            result.tokens().size());
+        System.err.println(stats(result));
       }
     }
     return 0;
+  }
+
+  /** One line on what an answer took. */
+  static String stats(GenerateResult result) {
+    return String.format(
+        Locale.ROOT,
+        "%s (%s): %d prompt tokens (%d predicted, %d exact), first token after %.0f ms, %.1f ms"
+            + " a token, %d tokens",
+        result.mode(),
+        result.modeReason(),
+        result.promptTokens(),
+        result.predictedTokens(),
+        result.exactTokens(),
+        result.timeToFirstTokenMillis(),
+        result.millisPerToken(),
+        result.tokens().size());
   }
 }

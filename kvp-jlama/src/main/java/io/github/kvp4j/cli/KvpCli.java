@@ -15,6 +15,10 @@ package io.github.kvp4j.cli;
 
 import io.github.kvp4j.KvpException;
 import java.io.PrintWriter;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.OptionalInt;
+import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -30,10 +34,13 @@ import picocli.CommandLine.ScopeType;
       DemoCommand.class,
       BenchCommand.class,
       CompleteCommand.class,
+      ServeCommand.class,
       ImportCommand.class,
       CalibrateCommand.class,
       EvalCommand.class,
       PredictorCommand.class,
+      InfoCommand.class,
+      AutoComplete.GenerateCompletion.class,
       CommandLine.HelpCommand.class
     },
     footer = {
@@ -41,9 +48,11 @@ import picocli.CommandLine.ScopeType;
       "Examples:",
       "  kvp demo                                   a real model, four ways to read a prompt",
       "  kvp complete \"Why is the sky blue?\"        one answer",
+      "  kvp chat --kv-predict                      a conversation",
       "  kvp calibrate --data texts.jsonl.gz --layers 22 --sources 22 --out my.safetensors",
       "",
-      "Exit codes: 0 success, 1 failure, 2 wrong command line."
+      "Completion for bash and zsh: source <(kvp generate-completion)",
+      "Exit codes: 0 success, 1 failure, 2 wrong command line, 130 stopped with Ctrl-C."
     })
 public final class KvpCli implements Runnable {
   @Option(
@@ -56,9 +65,13 @@ public final class KvpCli implements Runnable {
 
   /** Runs a command line and ends the JVM with its exit code. */
   public static void main(String[] args) {
+    OptionalInt relaunched = Relaunch.ifNeeded(args);
+    if (relaunched.isPresent()) {
+      System.exit(relaunched.getAsInt());
+    }
     // a library must not bring a logback.xml of its own, so the program names its configuration
     if (System.getProperty("logback.configurationFile") == null) {
-      System.setProperty("logback.configurationFile", "io/github/kvp4j/cli/logback.xml");
+      System.setProperty("logback.configurationFile", Logging.CONFIGURATION);
     }
     for (String arg : args) {
       if (arg.equals("--verbose")) {
@@ -70,11 +83,22 @@ public final class KvpCli implements Runnable {
 
   /** Runs a command line and returns its exit code. */
   public static int run(String... args) {
+    return execute(JlamaCommands.resolve(args));
+  }
+
+  private static int execute(String... args) {
     KvpCli cli = new KvpCli();
     CommandLine line = new CommandLine(cli);
+    JlamaCommands.addTo(line);
     line.setCaseInsensitiveEnumValuesAllowed(true);
+    line.registerConverter(Path.class, KvpCli::path);
+    line.setExecutionStrategy(JlamaCommands::execute);
     line.setExecutionExceptionHandler((e, at, parsed) -> cli.report(e, at.getErr()));
-    line.setParameterExceptionHandler((e, _) -> {
+    line.setParameterExceptionHandler((e, typed) -> {
+      String[] completed = JlamaCommands.withModel(e, typed);
+      if (completed != null) {
+        return execute(completed);
+      }
       PrintWriter err = e.getCommandLine().getErr();
       err.println(oneLine(e.getMessage()));
       err.println("Try '" + e.getCommandLine().getCommandSpec().qualifiedName() + " --help'.");
@@ -83,7 +107,18 @@ public final class KvpCli implements Runnable {
     return line.execute(args);
   }
 
+  private static Path path(String text) {
+    try {
+      return Path.of(text);
+    } catch (InvalidPathException e) {
+      throw new CommandLine.TypeConversionException("'" + text + "' is no path");
+    }
+  }
+
   private int report(Exception e, PrintWriter err) {
+    if (e instanceof KvpChat.InterruptedByUserException) {
+      return 130;
+    }
     if (verbose) {
       e.printStackTrace(err);
     }

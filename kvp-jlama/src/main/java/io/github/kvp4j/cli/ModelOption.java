@@ -54,6 +54,15 @@ final class ModelOption {
     return model == null ? ModelStore.DEFAULT_MODEL : model;
   }
 
+  /**
+   * The name that clients of a server know it by: owner/name, or the folder's own, never a path.
+   */
+  String servedName() {
+    Path folder = directory();
+    String folderName = String.valueOf(folder.getFileName());
+    return folderName.equals(name().replace('/', '_')) ? name() : folderName;
+  }
+
   /** Starts loading it. */
   KvpModel.Builder builder() {
     return KvpModel.builder(directory()).kernels(kernels);

@@ -36,6 +36,7 @@ import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefix.PrefixStore;
 import java.nio.file.Path;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
@@ -44,6 +45,7 @@ import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -242,18 +244,50 @@ public final class KvpModel implements AutoCloseable {
 
   /** One user message as a prompt, by the model's chat template. */
   public String chatPrompt(String userMessage) {
+    return chatPrompt(List.of(new ChatMessage(ChatMessage.Role.USER, userMessage)));
+  }
+
+  /**
+   * A conversation as a prompt, by the model's chat template, with the begin of the answer.
+   *
+   * @throws KvpException UNSUPPORTED if there is no template, or if it leaves a message out, as
+   *     some do with system messages
+   */
+  public String chatPrompt(List<ChatMessage> messages) {
     // Jlama renders with nested interpretation on: a message's own braces would be executed. A mark
-    // that the message does not hold, after each opening brace, keeps the template engine from it.
+    // that no message holds, after each opening brace, keeps the template engine from it.
+    char mark = unusedIn(messages);
+    PromptSupport.Builder builder = promptSupport().builder();
+    for (ChatMessage message : messages) {
+      String marked = message.text().replace("{", "{" + mark);
+      switch (message.role()) {
+        case SYSTEM -> builder.addSystemMessage(marked);
+        case USER -> builder.addUserMessage(marked);
+        case ASSISTANT -> builder.addAssistantMessage(marked);
+      }
+    }
+    String prompt = builder.build().getPrompt().replace(String.valueOf(mark), "");
+    for (ChatMessage message : messages) {
+      // a template may drop the reasoning of earlier answers, so those are not looked for
+      if (message.role() != ChatMessage.Role.ASSISTANT
+          && !prompt.contains(message.text().strip().trim())) {
+        throw new KvpException(
+            KvpException.Kind.UNSUPPORTED,
+            "The model's chat template leaves out the "
+                + message.role().name().toLowerCase(Locale.ROOT)
+                + " message at this place of the conversation; put it elsewhere or leave it away.");
+      }
+    }
+    return prompt;
+  }
+
+  private static char unusedIn(List<ChatMessage> messages) {
+    String all = messages.stream().map(ChatMessage::text).collect(Collectors.joining());
     char mark = '\uF8FF';
-    while (userMessage.indexOf(mark) >= 0) {
+    while (all.indexOf(mark) >= 0) {
       mark--;
     }
-    return promptSupport()
-        .builder()
-        .addUserMessage(userMessage.replace("{", "{" + mark))
-        .build()
-        .getPrompt()
-        .replace(String.valueOf(mark), "");
+    return mark;
   }
 
   /** The tokens of a prompt, as {@link #generate} reads it: begin-of-sequence token included. */

@@ -27,7 +27,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Finds a predictor for a base: the user's file, one beside the model, or one that is bundled. */
-final class Predictors {
+public final class Predictors {
   private static final Logger LOG = LoggerFactory.getLogger(Predictors.class);
 
   private Predictors() {}
@@ -49,7 +49,21 @@ final class Predictors {
     if (Files.isRegularFile(beside)) {
       return Optional.of(fromFile(beside, base));
     }
-    String resource = "/io/github/kvp4j/predictors/smollm2-135m-instruct-" + name.substring(10);
+    Optional<PredictorFile> bundled = bundled(quality);
+    if (bundled.isPresent() && !bundled.get().base().equals(base)) {
+      LOG.debug(
+          "The bundled predictor was made for {}, this model is {}", bundled.get().base(), base);
+      return Optional.empty();
+    }
+    return bundled;
+  }
+
+  /** The predictor of a quality that comes with this library, whatever model it is for. */
+  public static Optional<PredictorFile> bundled(Quality quality) {
+    String resource =
+        "/io/github/kvp4j/predictors/smollm2-135m-instruct-"
+            + quality.name().toLowerCase(Locale.ROOT)
+            + ".safetensors";
     try (InputStream in = Predictors.class.getResourceAsStream(resource)) {
       if (in == null) {
         return Optional.empty();
@@ -57,13 +71,7 @@ final class Predictors {
       Path copy = Files.createTempFile("kvp-predictor", ".safetensors");
       try {
         Files.copy(in, copy, StandardCopyOption.REPLACE_EXISTING);
-        PredictorFile predictor = PredictorFile.read(copy);
-        if (!predictor.base().equals(base)) {
-          LOG.debug(
-              "The bundled predictor was made for {}, this model is {}", predictor.base(), base);
-          return Optional.empty();
-        }
-        return Optional.of(predictor);
+        return Optional.of(PredictorFile.read(copy));
       } finally {
         Files.deleteIfExists(copy);
       }
