@@ -89,13 +89,13 @@ public final class RagExample {
         .build()
         .ingest(FileSystemDocumentLoader.loadDocuments(folder));
     return EmbeddingStoreContentRetriever.builder()
-            .embeddingModel(embeddings)
-            .embeddingStore(store)
-            .maxResults(4)
-            .build()
-            .retrieve(Query.from(question))
-            .stream()
-            .map(content -> content.textSegment().text())
-            .collect(Collectors.joining("\n\n"));
+        .embeddingModel(embeddings)
+        .embeddingStore(store)
+        .maxResults(4)
+        .build()
+        .retrieve(Query.from(question))
+        .stream()
+        .map(content -> content.textSegment().text())
+        .collect(Collectors.joining("\n\n"));
   }
 }

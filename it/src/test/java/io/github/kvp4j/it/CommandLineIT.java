@@ -247,7 +247,14 @@ class CommandLineIT {
   void helpHelps() {
     for (String command :
         List.of(
-            "demo", "bench", "complete", "import", "calibrate", "eval", "predictor", "info",
+            "demo",
+            "bench",
+            "complete",
+            "import",
+            "calibrate",
+            "eval",
+            "predictor",
+            "info",
             "serve")) {
       Outcome o = run(command, "--help");
       assertThat(o.exit).isZero();
