@@ -91,13 +91,17 @@ def test_modes():
     words = "The mill stands by the river. " * 60
     ask = [{"role": "user", "content": words + "Where does the mill stand?"}]
     seen = {}
-    for mode in ("exact", "predict"):
+    # what is predicted is not kept, so that the second way reads the whole prompt too
+    for mode in ("predict", "exact"):
         answer = chat(messages=ask, extra_body={"kvp": {"mode": mode}})
         seen[mode] = answer.usage.prompt_tokens_details.model_extra["predicted_tokens"]
         assert answer.model_extra["kvp"]["mode"] == mode, answer
         assert answer.model_extra["kvp"]["ttft_ms"] > 0, answer
         assert "river" in answer.choices[0].message.content, answer
     assert seen["exact"] == 0 and seen["predict"] > 200, seen
+    # what was read exactly is kept, and the next prompt that begins so is answered from there
+    again = chat(messages=ask, extra_body={"kvp": {"mode": "predict"}}).usage
+    assert again.prompt_tokens_details.cached_tokens > 200, again
 
 
 def test_completions():
