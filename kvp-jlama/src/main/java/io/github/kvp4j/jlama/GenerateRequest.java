@@ -213,7 +213,8 @@ public final class GenerateRequest {
 
     /**
      * Whether the exact keys and values of earlier prompts that begin alike are used, and this
-     * prompt's kept for later ones; true by default. Switch it off to measure prefill.
+     * prompt's kept for later ones; true by default. Switch it off to measure prefill. A request
+     * that samples with a seed reuses nothing, so that it gives the same answer each time.
      */
     public Builder reusesPrefix(boolean value) {
       this.reusesPrefix = value;

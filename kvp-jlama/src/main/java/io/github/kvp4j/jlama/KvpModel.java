@@ -344,9 +344,11 @@ public final class KvpModel implements AutoCloseable {
     Cancellation cancellation = () -> closing || request.cancellation().isCancelled();
     int[] tokens = promptTokens(request.prompt());
     int limit = Math.min(request.maxNewTokens(), usablePositions() - tokens.length);
+    // who gives a seed wants the same answer each time, to the last bit of what it is drawn from
+    boolean reuses =
+        request.reusesPrefix() && (request.seed() == null || request.temperature() == 0);
     // the last token has to run, so that there is something to answer from
-    PrefixStore.Prefix prefix =
-        prefixes.find(tokens, request.reusesPrefix() ? tokens.length - 1 : 0);
+    PrefixStore.Prefix prefix = prefixes.find(tokens, reuses ? tokens.length - 1 : 0);
     Choice choice = choose(request, tokens.length, prefix.length());
     Sampler sampler =
         new Sampler(request.temperature(), request.topK(), request.topP(), request.seed());
@@ -364,9 +366,7 @@ public final class KvpModel implements AutoCloseable {
         KvCache cache = KvCache.rolling(shape, tokens.length);
         reused = prefix.length();
         PrefixStore.Recording recording =
-            choice.prediction == null && request.reusesPrefix()
-                ? prefixes.record(tokens, reused)
-                : null;
+            choice.prediction == null && reuses ? prefixes.record(tokens, reused) : null;
         LayerListener handOn = handOn(cache, tokens.length, prefix, recording, buffer);
         PredictedPrefill prediction = choice.prediction;
         float[] last =
