@@ -33,7 +33,12 @@ try {
   const errors = [];
   page.on("pageerror", e => errors.push(String(e)));
   page.on("console", m => m.type() === "error" && errors.push(m.text()));
-  page.on("requestfailed", r => errors.push(`${r.url()} failed`));
+  // Chromium sometimes calls a stream aborted that the page has read to its end; what the page itself
+  // misses stands in its .error elements, which are collected below
+  page.on("requestfailed", r => {
+    const why = r.failure()?.errorText;
+    if (why !== "net::ERR_ABORTED") errors.push(`${r.url()} failed: ${why}`);
+  });
   page.on("request", r => r.url().startsWith(url) || r.url().startsWith("data:") || errors.push(`asks ${r.url()}`));
   await page.goto(url, {waitUntil: "networkidle0"});
   await page.type("#text", "What is the capital of France?");
@@ -42,6 +47,7 @@ try {
   await page.waitForSelector(".side.off[data-ttft]", {timeout: 120000});
   await page.waitForSelector("#send:not([disabled])");
   const text = selector => page.$eval(selector, node => node.textContent);
+  errors.push(...await page.$$eval(".error", nodes => nodes.map(node => node.textContent)));
   const shown = {
     model: await text("#model"),
     on: await text(".side.on .answer"),

@@ -46,7 +46,7 @@ public final class KvCache {
    * @param capacity positions, at least 1
    */
   public KvCache(ModelShape shape, int capacity) {
-    this(shape, capacity, false);
+    this(shape, capacity, 0, false);
   }
 
   /**
@@ -54,10 +54,18 @@ public final class KvCache {
    * prefill that hands every layer on as it is complete, and takes 1/layers of the memory.
    */
   public static KvCache rolling(ModelShape shape, int capacity) {
-    return new KvCache(shape, capacity, true);
+    return new KvCache(shape, capacity, 0, true);
   }
 
-  private KvCache(ModelShape shape, int capacity, boolean rolling) {
+  /**
+   * A cache of the layers from {@code firstLayer} on; those below have no rows. It is for work that
+   * goes on where the layers below are done.
+   */
+  public static KvCache upper(ModelShape shape, int capacity, int firstLayer) {
+    return new KvCache(shape, capacity, firstLayer, false);
+  }
+
+  private KvCache(ModelShape shape, int capacity, int firstLayer, boolean rolling) {
     long floats = (long) capacity * shape.kvLength();
     if (capacity < 1 || floats > Integer.MAX_VALUE - 8) {
       throw new KvpException(
@@ -74,8 +82,9 @@ public final class KvCache {
     this.values = new float[shape.layers()][];
     for (int layer = 0; layer < shape.layers(); layer++) {
       boolean share = rolling && layer > 0;
-      keys[layer] = share ? keys[0] : new float[(int) floats];
-      values[layer] = share ? values[0] : new float[(int) floats];
+      int size = layer < firstLayer ? 0 : (int) floats;
+      keys[layer] = share ? keys[0] : new float[size];
+      values[layer] = share ? values[0] : new float[size];
     }
     this.states = new RowState[shape.layers()][capacity];
     for (RowState[] layer : states) {

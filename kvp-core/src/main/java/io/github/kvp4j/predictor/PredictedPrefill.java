@@ -89,12 +89,48 @@ public final class PredictedPrefill {
       KvCache cache,
       LayerListener listener,
       Cancellation cancellation) {
-    base.checkPrompt(tokens, reused, cache);
-    Request request = new Request(tokens, reused, anchors, cache, listener, cancellation);
+    return run(new Request(tokens, reused, anchors, cache, listener, false, cancellation)).last;
+  }
+
+  /** As {@link #prefill}, with what is left to make the prompt's rows exact. */
+  public Refinable refinable(
+      int[] tokens,
+      int reused,
+      Anchors anchors,
+      KvCache cache,
+      LayerListener listener,
+      Cancellation cancellation) {
+    Outcome outcome =
+        run(new Request(tokens, reused, anchors, cache, listener, true, cancellation));
+    return new Refinable(
+        outcome.last,
+        new Refinement(base, firstInexact(), Objects.requireNonNull(outcome.stream), reused));
+  }
+
+  /**
+   * A predicted prompt that can be made exact.
+   *
+   * @param last the residual stream {@code [hidden]} of the last token after the last layer
+   * @param rest the work that prediction left out
+   */
+  public record Refinable(float[] last, Refinement rest) {}
+
+  /** The stream of the last token, and that of all rows where the first inexact layer begins. */
+  private record Outcome(float[] last, float @Nullable [] stream) {}
+
+  private Outcome run(Request request) {
+    base.checkPrompt(request.tokens, request.reused, request.cache);
     return switch (predictor.auxiliary()) {
       case Auxiliary.Prefix prefix -> prefix(prefix, request);
       case Auxiliary.Sibling s -> sibling(s, request);
     };
+  }
+
+  /** The first layer whose rows are not exact for every token of the prompt. */
+  public int firstInexact() {
+    return predictor.auxiliary() instanceof Auxiliary.Prefix prefix
+        ? prefix.linearised().keySet().stream().min(Integer::compare).orElse(prefix.layers())
+        : 0;
   }
 
   private record Request(
@@ -103,6 +139,7 @@ public final class PredictedPrefill {
       Anchors anchors,
       KvCache cache,
       LayerListener listener,
+      boolean refinable,
       Cancellation cancellation) {
     int length() {
       return tokens.length;
@@ -113,7 +150,7 @@ public final class PredictedPrefill {
     }
   }
 
-  private float[] prefix(Auxiliary.Prefix prefix, Request r) {
+  private Outcome prefix(Auxiliary.Prefix prefix, Request r) {
     int n = r.length();
     int hidden = shape.hidden();
     int rows = r.rows();
@@ -127,10 +164,14 @@ public final class PredictedPrefill {
     float[] features = new float[Math.multiplyExact(rows, width)]; // (row, source, hidden)
     float[] x = new float[Math.multiplyExact(rows, hidden)]; // (row, hidden)
     base.embed(r.tokens, r.reused, n, x);
+    float[] entering = null; // the stream where the first inexact layer begins
 
     // the auxiliary: the base's own first layers, for every row
     for (int layer = 0; layer < prefix.layers(); layer++) {
       capture(prefix, layer, rows, x, features);
+      if (r.refinable && layer == firstInexact()) {
+        entering = x.clone();
+      }
       r.listener.layerBegins(layer);
       base.runLayer(
           new LayerRun(
@@ -160,8 +201,14 @@ public final class PredictedPrefill {
         System.arraycopy(x, (p - r.reused) * hidden, streams, at++ * hidden, hidden);
       }
     }
-    return upperLayers(
-        r, exact, streams, p -> project(p, rows, features, features, 0, width, r.reused, r.cache));
+    float[] last =
+        upperLayers(
+            r,
+            exact,
+            streams,
+            p -> project(p, rows, features, features, 0, width, r.reused, r.cache));
+    // the stream that enters layer N is not written any more
+    return new Outcome(last, entering == null ? x : entering);
   }
 
   /**
@@ -224,7 +271,7 @@ public final class PredictedPrefill {
     cache.mark(p.layer(), from, from + rows, KvCache.RowState.PREDICTED);
   }
 
-  private float[] sibling(Auxiliary.Sibling s, Request r) {
+  private Outcome sibling(Auxiliary.Sibling s, Request r) {
     if (r.anchors.top() > 0) {
       throw new KvpException(
           KvpException.Kind.UNSUPPORTED,
@@ -246,24 +293,31 @@ public final class PredictedPrefill {
       }
     }
     int width = s.weights().shape().kvLength();
-    return upperLayers(
-        r,
-        exact,
-        streams,
-        p -> {
-          int source = s.map().source(p.layer());
-          if (read > r.reused) {
-            project(
-                p,
-                read - r.reused,
-                auxiliary.keys(source),
-                auxiliary.values(source),
-                r.reused * width,
-                width,
-                r.reused,
-                r.cache);
-          }
-        });
+    float[] last =
+        upperLayers(
+            r,
+            exact,
+            streams,
+            p -> {
+              int source = s.map().source(p.layer());
+              if (read > r.reused) {
+                project(
+                    p,
+                    read - r.reused,
+                    auxiliary.keys(source),
+                    auxiliary.values(source),
+                    r.reused * width,
+                    width,
+                    r.reused,
+                    r.cache);
+              }
+            });
+    float[] embedded = null;
+    if (r.refinable) {
+      embedded = new float[r.rows() * hidden]; // (row, hidden)
+      base.embed(r.tokens, r.reused, r.length(), embedded);
+    }
+    return new Outcome(last, embedded);
   }
 
   /** Turns the auxiliary's keys back to what they were before RoPE: that is what is projected. */

@@ -212,7 +212,7 @@ public final class PrefixStore {
   public final class Recording {
     private final int[] tokens;
     private final int from;
-    private final int to;
+    private int to;
     private final float[][][] rows; // [layer][2 * block](position in the block, kvLength)
     private int layers;
 
@@ -221,6 +221,11 @@ public final class PrefixStore {
       this.from = from;
       this.to = to;
       this.rows = new float[shape.layers()][][];
+    }
+
+    /** Keeps no more than the positions before {@code position}: those after it are not exact. */
+    public void cut(int position) {
+      to = Math.max(from, Math.min(to, position / BLOCK * BLOCK));
     }
 
     /** Takes a layer's rows; layers come in ascending order. */

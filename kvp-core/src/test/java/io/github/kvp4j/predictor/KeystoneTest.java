@@ -665,7 +665,7 @@ class KeystoneTest {
   }
 
   /** A prefix predictor with large random numbers: nothing that it predicts is near the truth. */
-  private static KvPredictor wildPrefix(
+  static KvPredictor wildPrefix(
       ModelShape shape, int split, List<Integer> sources, Set<Integer> linear) {
     SplittableRandom random = new SplittableRandom(26);
     Map<Integer, LinearMap> linearised = new TreeMap<>();
@@ -680,7 +680,7 @@ class KeystoneTest {
     return new KvPredictor(new Auxiliary.Prefix(split, sources, linearised), projections);
   }
 
-  private static KvPredictor wildSibling(ModelWeights weights) {
+  static KvPredictor wildSibling(ModelWeights weights) {
     ModelShape shape = weights.shape();
     SplittableRandom random = new SplittableRandom(27);
     List<Integer> layers = IntStream.range(0, shape.layers()).boxed().toList();

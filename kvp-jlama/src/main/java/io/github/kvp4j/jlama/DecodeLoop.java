@@ -24,6 +24,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntConsumer;
 
 /**
  * Token after token through Jlama's own forward pass.
@@ -55,6 +56,8 @@ final class DecodeLoop {
    * @param position where the first new token will stand
    * @param limit the most new tokens, at least 1
    * @param buffer Jlama's cache of the prompt
+   * @param between called before each step with the number of tokens given out: the moment at which
+   *     the prompt's rows may change
    */
   Outcome run(
       float[] logits,
@@ -63,6 +66,7 @@ final class DecodeLoop {
       KvBufferCache.KvBuffer buffer,
       Sampler sampler,
       AnswerText answer,
+      IntConsumer between,
       Cancellation cancellation) {
     List<Integer> tokens = new ArrayList<>();
     FinishReason reason = FinishReason.LENGTH;
@@ -83,6 +87,7 @@ final class DecodeLoop {
         break;
       }
       cancellation.check();
+      between.accept(tokens.size());
       scores = step(next, position++, buffer, scores);
       next = sampler.pick(scores);
     }

@@ -36,6 +36,7 @@ public final class GenerateRequest {
   private final @Nullable KvpMode mode;
   private final @Nullable Quality quality;
   private final Anchors anchors;
+  private final RefineSettings refine;
   private final boolean reusesPrefix;
   private final Cancellation cancellation;
 
@@ -50,6 +51,7 @@ public final class GenerateRequest {
     this.mode = b.mode;
     this.quality = b.quality;
     this.anchors = b.anchors;
+    this.refine = b.refine;
     this.reusesPrefix = b.reusesPrefix;
     this.cancellation = b.cancellation;
   }
@@ -113,9 +115,14 @@ public final class GenerateRequest {
     return quality;
   }
 
-  /** The exact anchors of {@link KvpMode#PREDICT}. */
+  /** The exact anchors of the modes that predict. */
   public Anchors anchors() {
     return anchors;
+  }
+
+  /** How {@link KvpMode#PREDICT_AND_REFINE} goes on after the first token. */
+  public RefineSettings refine() {
+    return refine;
   }
 
   /** Whether keys and values kept of earlier prompts are used, and this prompt's kept. */
@@ -140,6 +147,7 @@ public final class GenerateRequest {
     private @Nullable KvpMode mode;
     private @Nullable Quality quality;
     private Anchors anchors = Anchors.DEFAULT;
+    private RefineSettings refine = RefineSettings.DEFAULT;
     private boolean reusesPrefix = true;
     private Cancellation cancellation = Cancellation.NEVER;
 
@@ -205,9 +213,15 @@ public final class GenerateRequest {
       return this;
     }
 
-    /** The exact anchors of {@link KvpMode#PREDICT}. */
+    /** The exact anchors of the modes that predict. */
     public Builder anchors(Anchors value) {
       this.anchors = Objects.requireNonNull(value, "anchors");
+      return this;
+    }
+
+    /** How {@link KvpMode#PREDICT_AND_REFINE} goes on after the first token. */
+    public Builder refine(RefineSettings value) {
+      this.refine = Objects.requireNonNull(value, "refine");
       return this;
     }
 

@@ -14,6 +14,7 @@
 package io.github.kvp4j.jlama;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An answer and what it took.
@@ -29,6 +30,8 @@ import java.util.List;
  * @param modeReason one sentence why
  * @param timeToFirstTokenNanos from the call to the first token, tokenizer included
  * @param totalNanos from the call to the end
+ * @param refinement how the prompt was made exact, or null unless the mode is {@link
+ *     KvpMode#PREDICT_AND_REFINE}
  */
 public record GenerateResult(
     String text,
@@ -41,7 +44,8 @@ public record GenerateResult(
     KvpMode mode,
     String modeReason,
     long timeToFirstTokenNanos,
-    long totalNanos) {
+    long totalNanos,
+    @Nullable RefinementReport refinement) {
   /** Copies the list. */
   public GenerateResult {
     tokens = List.copyOf(tokens);

@@ -22,6 +22,11 @@ public enum KvpMode {
   /** The auxiliary reads the prompt and the base's cache is predicted. */
   PREDICT,
   /**
+   * {@link #PREDICT}, and after the first token the rest of the exact prefill is done piece by
+   * piece between the tokens of the answer, until the prompt's cache is that of {@link #EXACT}.
+   */
+  PREDICT_AND_REFINE,
+  /**
    * {@link #PREDICT} where a fitting predictor is at hand and the prompt is long enough to gain.
    */
   AUTO

@@ -25,13 +25,11 @@ import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.predictor.Anchors;
-import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.BaseFingerprint;
 import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
-import io.github.kvp4j.prefill.LayerListener;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefix.PrefixStore;
 import java.nio.file.Path;
@@ -83,7 +81,7 @@ public final class KvpModel implements AutoCloseable {
   private final DecodeLoop decode;
   private final KvBufferCache buffers;
   private final @Nullable PrefillEngine engine;
-  private final @Nullable JlamaKvWriter writer;
+  private final @Nullable PromptReader reader;
   private final @Nullable BaseFingerprint fingerprint;
   private final ReentrantReadWriteLock lifecycle = new ReentrantReadWriteLock(true);
   private final PrefixStore prefixes;
@@ -106,7 +104,9 @@ public final class KvpModel implements AutoCloseable {
     if (JlamaWeights.supports(jlama)) {
       ModelWeights weights = JlamaWeights.load(jlama);
       this.engine = new PrefillEngine(weights, KernelSelector.choose(Workers.shared(), b.kernels));
-      this.writer = new JlamaKvWriter(shape, weights.rope(), Workers.shared());
+      this.reader =
+          new PromptReader(
+              engine, new JlamaKvWriter(shape, weights.rope(), Workers.shared()), prefixes);
       this.fingerprint = BaseFingerprint.of(weights, tokenizer.vocabulary());
       this.predictors = loadPredictors(b, engine, fingerprint);
       if (b.warmUp) {
@@ -118,7 +118,7 @@ public final class KvpModel implements AutoCloseable {
               + " KVP4J's.",
           jlama.getModelType());
       this.engine = null;
-      this.writer = null;
+      this.reader = null;
       this.fingerprint = null;
       this.predictors = Map.of();
       if (b.predictor != null) {
@@ -349,76 +349,46 @@ public final class KvpModel implements AutoCloseable {
         request.reusesPrefix() && (request.seed() == null || request.temperature() == 0);
     // the last token has to run, so that there is something to answer from
     PrefixStore.Prefix prefix = prefixes.find(tokens, reuses ? tokens.length - 1 : 0);
-    Choice choice = choose(request, tokens.length, prefix.length());
+    PrefillPlan plan = choose(request, tokens.length, prefix.length());
     Sampler sampler =
         new Sampler(request.temperature(), request.topK(), request.topP(), request.seed());
     AnswerText text = new AnswerText(request.stopStrings(), onText);
     try (KvBufferCache.KvBuffer buffer = buffers.getEphemeralKvBuffer()) {
-      int exact = tokens.length;
-      int reused = 0;
-      float[] logits;
-      if (choice.mode == KvpMode.OFF) {
-        logits = decode.prefill(tokens, buffer, cancellation);
-      } else {
-        PrefillEngine base = Objects.requireNonNull(engine);
-        MemoryEstimate.of(shape, tokens.length, limit, choice.sources()).check(tokens.length);
-        // Jlama's buffer holds the prompt's rows; ours only ever holds one layer's
-        KvCache cache = KvCache.rolling(shape, tokens.length);
-        reused = prefix.length();
-        PrefixStore.Recording recording =
-            choice.prediction == null && reuses ? prefixes.record(tokens, reused) : null;
-        LayerListener handOn = handOn(cache, tokens.length, prefix, recording, buffer);
-        PredictedPrefill prediction = choice.prediction;
-        float[] last =
-            prediction != null
-                ? prediction.prefill(tokens, reused, request.anchors(), cache, handOn, cancellation)
-                : base.prefill(tokens, reused, cache, handOn, cancellation);
-        if (recording != null) {
-          recording.keep();
-        }
-        buffer.setCurrentContextPosition(tokens.length);
-        logits = base.logits(last);
-        exact = cache.exactPositions(tokens.length);
-      }
+      PromptReader.Read read =
+          plan.mode() == KvpMode.OFF
+              ? new PromptReader.Read(
+                  decode.prefill(tokens, buffer, cancellation), 0, tokens.length, null)
+              : Objects.requireNonNull(reader)
+                  .read(tokens, plan, request, prefix, reuses, limit, buffer, cancellation);
+      Refiner refiner = read.refiner();
       DecodeLoop.Outcome outcome =
-          decode.run(logits, tokens.length, limit, buffer, sampler, text, cancellation);
+          decode.run(
+              read.logits(),
+              tokens.length,
+              limit,
+              buffer,
+              sampler,
+              text,
+              refiner == null ? given -> {} : refiner::between,
+              cancellation);
+      long end = System.nanoTime();
+      if (refiner != null) {
+        refiner.keep();
+      }
       return new GenerateResult(
           outcome.text(),
           outcome.tokens(),
           outcome.reason(),
           tokens.length,
-          reused,
-          tokens.length - exact,
-          exact - reused,
-          choice.mode,
-          choice.reason,
+          read.reused(),
+          tokens.length - read.exact(),
+          read.exact() - read.reused(),
+          plan.mode(),
+          plan.reason(),
           outcome.firstTokenNanos() - start,
-          System.nanoTime() - start);
+          end - start,
+          refiner == null ? null : refiner.report(outcome.tokens().size(), end));
     }
-  }
-
-  /** Fills in what is reused as a layer begins, and hands the layer on when it is complete. */
-  private LayerListener handOn(
-      KvCache cache,
-      int positions,
-      PrefixStore.Prefix prefix,
-      PrefixStore.@Nullable Recording recording,
-      KvBufferCache.KvBuffer buffer) {
-    JlamaKvWriter out = Objects.requireNonNull(writer);
-    return new LayerListener() {
-      @Override
-      public void layerBegins(int layer) {
-        prefix.load(layer, cache);
-      }
-
-      @Override
-      public void layerDone(int layer) {
-        out.writeLayer(layer, cache, 0, positions, buffer);
-        if (recording != null) {
-          recording.layer(layer, cache);
-        }
-      }
-    };
   }
 
   private int[] promptTokens(String prompt) {
@@ -452,23 +422,12 @@ public final class KvpModel implements AutoCloseable {
     return tokens;
   }
 
-  /** How a prompt is read, and why; the prediction is null unless the mode is PREDICT. */
-  private record Choice(KvpMode mode, String reason, @Nullable PredictedPrefill prediction) {
-    /** How many source layers' features a prediction keeps; 0 where there is none. */
-    int sources() {
-      return prediction != null
-              && prediction.predictor().auxiliary() instanceof Auxiliary.Prefix prefix
-          ? prefix.sources().size()
-          : 0;
-    }
-  }
-
-  private Choice choose(GenerateRequest request, int promptTokens, int reused) {
+  private PrefillPlan choose(GenerateRequest request, int promptTokens, int reused) {
     KvpMode wanted = request.mode() == null ? defaultMode : request.mode();
     Quality quality = request.quality() == null ? defaultQuality : request.quality();
     Predictor predictor = predictors.get(quality);
     if (engine == null) {
-      if (wanted == KvpMode.EXACT || wanted == KvpMode.PREDICT) {
+      if (wanted != KvpMode.OFF && wanted != KvpMode.AUTO) {
         throw new KvpException(
             KvpException.Kind.UNSUPPORTED,
             "The mode "
@@ -477,36 +436,38 @@ public final class KvpModel implements AutoCloseable {
                 + jlama.getModelType()
                 + "; use OFF or AUTO.");
       }
-      return new Choice(
+      return new PrefillPlan(
           KvpMode.OFF, "models of type " + jlama.getModelType() + " are read by Jlama", null);
     }
     return switch (wanted) {
-      case OFF, EXACT -> new Choice(wanted, "asked for", null);
-      case PREDICT -> {
+      case OFF, EXACT -> new PrefillPlan(wanted, "asked for", null);
+      case PREDICT, PREDICT_AND_REFINE -> {
         if (predictor == null) {
           throw new KvpException(
               KvpException.Kind.BAD_ARGUMENT,
-              "The mode PREDICT needs a predictor, and none of quality "
+              "The mode "
+                  + wanted
+                  + " needs a predictor, and none of quality "
                   + quality
                   + " for the model in '"
                   + directory
                   + "' was found; calibrate one or use EXACT.");
         }
-        yield new Choice(KvpMode.PREDICT, "asked for", predictor.prefill);
+        yield new PrefillPlan(wanted, "asked for", predictor.prefill);
       }
       case AUTO -> {
         if (predictor == null) {
-          yield new Choice(KvpMode.EXACT, "no predictor for this model was found", null);
+          yield new PrefillPlan(KvpMode.EXACT, "no predictor for this model was found", null);
         }
         double share =
             PrefillCost.relative(
                 shape, predictor.file.predictor(), request.anchors(), promptTokens - reused);
         yield share <= BREAK_EVEN
-            ? new Choice(
+            ? new PrefillPlan(
                 KvpMode.PREDICT,
                 String.format(Locale.ROOT, "predicting takes %.0f %% of the work", 100 * share),
                 predictor.prefill)
-            : new Choice(
+            : new PrefillPlan(
                 KvpMode.EXACT,
                 reused == 0
                     ? "a prompt of "

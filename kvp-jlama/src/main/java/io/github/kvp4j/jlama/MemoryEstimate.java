@@ -35,13 +35,17 @@ record MemoryEstimate(long heapBytes, long directBytes) {
    * @param prompt its positions
    * @param answer the most positions after it
    * @param sources source layers of the predictor, 0 for exact prefill
+   * @param refinedLayers layers that are made exact after the first token
    */
-  static MemoryEstimate of(ModelShape shape, int prompt, int answer, int sources) {
+  static MemoryEstimate of(
+      ModelShape shape, int prompt, int answer, int sources, int refinedLayers) {
     int chunk = Math.min(prompt, PrefillEngine.CHUNK);
     long perRow =
         2L * shape.kvLength() // one layer's keys and values
             + (1L + sources) * shape.hidden() // the stream, and the features of prediction
-            + (sources > 1 ? shape.hidden() : 0);
+            + (sources > 1 ? shape.hidden() : 0)
+            // their keys and values, and the stream that enters them
+            + (refinedLayers > 0 ? 2L * refinedLayers * shape.kvLength() + shape.hidden() : 0);
     long heap =
         Float.BYTES * (prompt * perRow + 2L * shape.vocabulary())
             + PrefillScratch.bytes(shape, chunk);

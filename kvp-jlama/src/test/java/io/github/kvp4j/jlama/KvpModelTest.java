@@ -190,6 +190,65 @@ class KvpModelTest {
     }
   }
 
+  /** Refined, the prompt's rows are those of EXACT, so that a later prompt may begin with them. */
+  @Test
+  void aPredictedPromptBecomesExact() {
+    Path directory = TinyModelDirectory.of(Kind.QWEN2).write(folder.resolve("model"));
+    Path file = folder.resolve("p.safetensors");
+    calibrate(directory, file);
+    String prompt = text(150, 3);
+    try (KvpModel model = KvpModel.builder(directory).predictor(file).warmUp(false).build();
+        KvpModel fresh = KvpModel.builder(directory).withoutPredictor().warmUp(false).build()) {
+      int n = model.encodePrompt(prompt).length;
+      GenerateRequest.Builder request =
+          GenerateRequest.builder(prompt)
+              .mode(KvpMode.PREDICT_AND_REFINE)
+              .anchors(new Anchors(4, 20, 0))
+              .maxNewTokens(10);
+      GenerateResult refined =
+          model.generate(request.refine(new RefineSettings(n / 3 + 1, 0)).build());
+      assertThat(refined.mode()).isEqualTo(KvpMode.PREDICT_AND_REFINE);
+      assertThat(refined.predictedTokens()).isEqualTo(n - 24);
+      RefinementReport report = java.util.Objects.requireNonNull(refined.refinement());
+      assertThat(report.tokensUntilExact()).isEqualTo(3);
+      assertThat(report.exactPositions()).isEqualTo(n);
+      assertThat(report.refineNanos()).isPositive();
+      assertThat(report.nanosPerTokenAfter()).isPositive();
+
+      String longer = prompt + text(80, 9);
+      GenerateResult next = answer(model, longer, KvpMode.EXACT, 10);
+      assertThat(next.reusedTokens()).isEqualTo(n / 32 * 32);
+      assertThat(next.tokens()).isEqualTo(answer(fresh, longer, KvpMode.EXACT, 10).tokens());
+    }
+  }
+
+  /** An answer that ends before the prompt is exact leaves the part that is. */
+  @Test
+  void whatWasRefinedIsKept() {
+    Path directory = TinyModelDirectory.of(Kind.QWEN2).write(folder.resolve("model"));
+    Path file = folder.resolve("p.safetensors");
+    calibrate(directory, file);
+    try (KvpModel model = KvpModel.builder(directory).predictor(file).warmUp(false).build()) {
+      String prompt = text(150, 3);
+      GenerateResult refined =
+          model.generate(
+              GenerateRequest.builder(prompt)
+                  .mode(KvpMode.PREDICT_AND_REFINE)
+                  .anchors(new Anchors(4, 20, 0))
+                  .refine(new RefineSettings(35, 0))
+                  .maxNewTokens(3)
+                  .build());
+      RefinementReport report = java.util.Objects.requireNonNull(refined.refinement());
+      assertThat(report.tokensUntilExact()).isEqualTo(-1);
+      assertThat(report.exactPositions()).isEqualTo(70);
+      assertThat(answer(model, prompt, KvpMode.EXACT, 3).reusedTokens()).isEqualTo(64);
+      // a prediction without refinement leaves nothing
+      assertThat(model.generate(predict(text(150, 4), new Anchors(4, 20, 0))).refinement())
+          .isNull();
+      assertThat(answer(model, text(150, 4), KvpMode.EXACT, 3).reusedTokens()).isZero();
+    }
+  }
+
   @Test
   void aPredictorBesideTheModelIsFound() throws IOException {
     Path directory = TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).write(folder.resolve("model"));

@@ -90,6 +90,7 @@ final class FakeAnswerer implements Answerer {
         KvpMode.PREDICT,
         "asked for",
         12_345_678,
-        99_000_000);
+        99_000_000,
+        null);
   }
 }

@@ -35,7 +35,8 @@ class KvpChatResponseMetadataTest {
           KvpMode.PREDICT,
           "asked for",
           8_000_000,
-          14_000_000);
+          14_000_000,
+          null);
 
   @Test
   void takesEverythingFromTheResult() {
