@@ -55,6 +55,13 @@ public record CacheQuality(
      * @return {@code [hidden]}, the last token after the last layer
      */
     float[] read(int[] prompt, KvCache cache);
+
+    /**
+     * The moment between two tokens of an answer, where the prompt's rows may become better.
+     *
+     * @param cache the one that was read into last
+     */
+    default void between(KvCache cache) {}
   }
 
   /**

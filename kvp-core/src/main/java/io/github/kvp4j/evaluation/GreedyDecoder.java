@@ -57,6 +57,7 @@ public final class GreedyDecoder {
       if (answer.size() == limit) {
         return answer;
       }
+      prefill.between(cache);
       int position = prompt.length + answer.size() - 1;
       base.embed(new int[] {token}, 0, 1, x);
       base.runLayers(

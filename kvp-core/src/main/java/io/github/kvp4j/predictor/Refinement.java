@@ -82,6 +82,17 @@ public final class Refinement {
     return cache;
   }
 
+  /** Copies exact rows {@code [start, end)} of every refined layer, {@code end <= exact()}. */
+  public void copy(int start, int end, KvCache target) {
+    int kv = base.weights().shape().kvLength();
+    for (int layer = firstLayer; layer < base.weights().shape().layers(); layer++) {
+      int count = (end - start) * kv;
+      System.arraycopy(cache.keys(layer), start * kv, target.keys(layer), start * kv, count);
+      System.arraycopy(cache.values(layer), start * kv, target.values(layer), start * kv, count);
+      target.mark(layer, start, end, KvCache.RowState.EXACT);
+    }
+  }
+
   /**
    * Takes the next piece through the layers. Cancelled in the middle, it leaves what was exact as
    * it is, and can be called again.

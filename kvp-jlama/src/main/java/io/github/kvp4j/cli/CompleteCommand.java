@@ -18,6 +18,8 @@ import io.github.kvp4j.jlama.GenerateResult;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Quality;
+import io.github.kvp4j.jlama.RefineSettings;
+import io.github.kvp4j.jlama.RefinementReport;
 import io.github.kvp4j.predictor.Anchors;
 import java.nio.file.Path;
 import java.util.List;
@@ -57,8 +59,11 @@ final class CompleteCommand implements Callable<Integer> {
 
   @Option(
       names = "--mode",
-      defaultValue = "AUTO",
-      description = "How the prompt is read: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      defaultValue = "auto",
+      converter = ModeConverter.class,
+      description =
+          "How the prompt is read: auto, exact, predict, refine (predict, then make it exact while"
+              + " the answer is given out), off (default: ${DEFAULT-VALUE}).")
   private KvpMode mode = KvpMode.AUTO;
 
   @Option(
@@ -67,6 +72,7 @@ final class CompleteCommand implements Callable<Integer> {
       paramLabel = "MODE",
       fallbackValue = "auto",
       preprocessor = KvPredict.AttachedOnly.class,
+      converter = ModeConverter.class,
       description = "The same as --mode, written as for Jlama's commands; alone it means auto.")
   private @Nullable KvpMode kvPredict;
 
@@ -86,6 +92,14 @@ final class CompleteCommand implements Callable<Integer> {
       converter = AnchorsConverter.class,
       description = "Exact tokens: sink/tail/top (default: ${DEFAULT-VALUE}).")
   private Anchors anchors = Anchors.DEFAULT;
+
+  @Option(
+      names = "--refine-chunk",
+      paramLabel = "TOKENS",
+      defaultValue = "128",
+      converter = RefineConverter.class,
+      description = RefineConverter.DESCRIPTION)
+  private RefineSettings refine = RefineSettings.DEFAULT;
 
   @Option(
       names = "--max-tokens",
@@ -121,6 +135,7 @@ final class CompleteCommand implements Callable<Integer> {
             .mode(kvPredict == null ? mode : kvPredict)
             .quality(quality)
             .anchors(anchors)
+            .refine(refine)
             .maxNewTokens(maxTokens)
             .temperature(temperature)
             .topK(topK)
@@ -145,7 +160,20 @@ final class CompleteCommand implements Callable<Integer> {
 
   /** One line on what an answer took. */
   static String stats(GenerateResult result) {
-    return String.format(
+    RefinementReport refinement = result.refinement();
+    String refined =
+        refinement == null
+            ? ""
+            : refinement.tokensUntilExact() < 0
+                ? String.format(Locale.ROOT, ", %d exact in the end", refinement.exactPositions())
+                : String.format(
+                    Locale.ROOT,
+                    ", all exact after %d tokens (%.1f ms a token until then, %.1f after)",
+                    refinement.tokensUntilExact(),
+                    refinement.nanosPerTokenRefining() / 1e6,
+                    refinement.nanosPerTokenAfter() / 1e6);
+    String read =
+        String.format(
         Locale.ROOT,
         "%s (%s): %d prompt tokens (%d predicted, %d exact), first token after %.0f ms, %.1f ms"
             + " a token, %d tokens",
@@ -157,5 +185,6 @@ final class CompleteCommand implements Callable<Integer> {
         result.timeToFirstTokenMillis(),
         result.millisPerToken(),
         result.tokens().size());
+    return read + refined;
   }
 }

@@ -16,9 +16,11 @@ package io.github.kvp4j.cli;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.evaluation.AnswerScore;
 import io.github.kvp4j.evaluation.CacheQuality;
 import io.github.kvp4j.evaluation.GreedyDecoder;
+import io.github.kvp4j.evaluation.RefinedPrefill;
 import io.github.kvp4j.evaluation.SquadTask;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Quality;
@@ -47,23 +49,39 @@ import picocli.CommandLine.Option;
 @Command(
     name = "eval",
     mixinStandardHelpOptions = true,
-    description =
-        "Reading comprehension (SQuAD format, one worked example, plain completion): F1 and exact"
-            + " match of the exact cache, of each predictor, and of a prompt cut to the same cost.",
+    description = {
+      "How good answers are over the exact cache, over that of each predictor, and over a prompt cut"
+            + " to the same cost.",
+        "Task squad: reading comprehension (SQuAD format, one worked example, plain completion), F1"
+            + " and exact match. Task fidelity: texts are continued from their first 447 tokens, and"
+            + " the continuation is compared with that over the exact cache."
+    },
     footer = {
       "",
       "Examples:",
       "  kvp eval --data xquad.en.json --limit 200 --anchors 4/24/0",
-      "  kvp eval --data xquad.en.json --predictor a.safetensors --predictor b.safetensors"
+      "  kvp eval --data xquad.en.json --predictor a.safetensors --predictor b.safetensors",
+      "  kvp eval --task fidelity --data texts.jsonl.gz --limit 100 --max-tokens 64 --refine-chunk 128"
     })
 final class EvalCommand implements Callable<Integer> {
   @Mixin private ModelOption model = new ModelOption();
+
+  /** Tokens of a text that is to be continued. */
+  private static final int TEXT_TOKENS = 447;
+
+  @Option(
+      names = "--task",
+      defaultValue = "SQUAD",
+      description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+  private Task task = Task.SQUAD;
 
   @Option(
       names = "--data",
       required = true,
       paramLabel = "FILE",
-      description = "Questions on passages, SQuAD 1.1 JSON.")
+      description =
+          "For squad questions on passages, SQuAD 1.1 JSON; for fidelity texts: plain, gzip or JSONL"
+              + " with a field \"text\".")
   private @Nullable Path data;
 
   @Option(
@@ -78,6 +96,14 @@ final class EvalCommand implements Callable<Integer> {
       converter = AnchorsConverter.class,
       description = "Exact tokens: sink/tail/top; repeatable (default: 4/64/0).")
   private List<Anchors> anchors = List.of();
+
+  @Option(
+      names = "--refine-chunk",
+      paramLabel = "TOKENS",
+      description =
+          "Adds a row for each prediction that is made exact by so many prompt tokens between two"
+              + " tokens of the answer.")
+  private @Nullable Integer refineChunk;
 
   @Option(
       names = "--limit",
@@ -96,6 +122,15 @@ final class EvalCommand implements Callable<Integer> {
 
   @Option(names = "--json", paramLabel = "FILE", description = "Write the rows as JSON too.")
   private @Nullable Path json;
+
+  /** What is asked. */
+  private enum Task {
+    SQUAD,
+    FIDELITY
+  }
+
+  /** A prompt and what would be right, if anything is known to be. */
+  private record Item(int[] prompt, List<String> answers) {}
 
   /** One way to read a prompt, and what came of it. */
   private static final class Way {
@@ -118,12 +153,17 @@ final class EvalCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (limit < 1 || maxTokens < 1) {
+    if (limit < 1 || maxTokens < 1 || (refineChunk != null && refineChunk < 1)) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "--limit is " + limit + " and --max-tokens " + maxTokens + "; both must be at least 1.");
+          "--limit is "
+              + limit
+              + ", --max-tokens "
+              + maxTokens
+              + (refineChunk == null ? "" : ", --refine-chunk " + refineChunk)
+              + "; each must be at least 1.");
     }
-    List<SquadTask> tasks = SquadTask.read(java.util.Objects.requireNonNull(data), limit, seed);
+    Path file = java.util.Objects.requireNonNull(data);
     try (KvpModel loaded = model.builder().warmUp(false).build()) {
       PrefillEngine engine =
           loaded
@@ -131,19 +171,41 @@ final class EvalCommand implements Callable<Integer> {
               .orElseThrow(() ->
                   new KvpException(
                       KvpException.Kind.UNSUPPORTED, "This model has no prefill engine."));
-      List<int[]> prompts = tasks.stream().map(t -> loaded.encodePrompt(t.prompt())).toList();
-      List<Way> ways = ways(loaded, engine, prompts);
-      run(loaded, engine, tasks, prompts, ways);
-      print(ways, tasks.size(), prompts);
+      List<Item> items = items(loaded, file);
+      List<Way> ways = ways(loaded, engine, items);
+      run(loaded, engine, items, ways);
+      print(ways, items);
       if (json != null) {
-        write(json, ways, tasks.size());
+        write(json, ways, items.size());
       }
     }
     return 0;
   }
 
-  private List<Way> ways(KvpModel loaded, PrefillEngine engine, List<int[]> prompts) {
-    int typical = (int) prompts.stream().mapToInt(p -> p.length).average().orElse(1);
+  private List<Item> items(KvpModel loaded, Path file) {
+    List<Item> items =
+        switch (task) {
+          case SQUAD ->
+              SquadTask.read(file, limit, seed).stream()
+                  .map(t -> new Item(loaded.encodePrompt(t.prompt()), t.answers()))
+                  .toList();
+          case FIDELITY ->
+              TextCorpus.read(List.of(file), seed)
+                  .take(loaded::encodePrompt, 0, limit, TEXT_TOKENS, TEXT_TOKENS)
+                  .stream()
+                  .map(t -> new Item(t, List.of()))
+                  .toList();
+        };
+    if (items.isEmpty()) {
+      throw new KvpException(
+          KvpException.Kind.MALFORMED_FILE,
+          "The file '" + file + "' holds no text of " + TEXT_TOKENS + " tokens; give longer ones.");
+    }
+    return items;
+  }
+
+  private List<Way> ways(KvpModel loaded, PrefillEngine engine, List<Item> items) {
+    int typical = (int) averageLength(items);
     List<Way> ways = new ArrayList<>();
     ways.add(new Way("exact", (p, c) -> engine.prefill(p, 0, c, Cancellation.NEVER), 1, false));
     Map<String, PredictorFile> files = new LinkedHashMap<>();
@@ -168,6 +230,14 @@ final class EvalCommand implements Callable<Integer> {
                 (p, c) -> predicted.prefill(p, 0, a, c, Cancellation.NEVER),
                 share,
                 false));
+        if (refineChunk != null) {
+          ways.add(
+              new Way(
+                  e.getKey() + " " + a + " refined by " + refineChunk,
+                  new RefinedPrefill(predicted, a, refineChunk),
+                  share,
+                  false));
+        }
         ways.add(
             new Way(
                 String.format(Locale.ROOT, "cut to %.2f", share),
@@ -182,17 +252,16 @@ final class EvalCommand implements Callable<Integer> {
   private void run(
       KvpModel loaded,
       PrefillEngine engine,
-      List<SquadTask> tasks,
-      List<int[]> prompts,
+      List<Item> items,
       List<Way> ways) {
     GreedyDecoder decoder = new GreedyDecoder(engine);
     List<Integer> ends = loaded.jlama().getConfig().eosTokens;
     try (ProgressDisplay progress = new ProgressDisplay()) {
-      progress.start("eval", (long) tasks.size() * ways.size());
-      for (int i = 0; i < tasks.size(); i++) {
+      progress.start("eval", (long) items.size() * ways.size());
+      for (Item item : items) {
         String exact = "";
         for (Way way : ways) {
-          int[] prompt = way.cut ? cut(prompts.get(i), way.share) : prompts.get(i);
+          int[] prompt = way.cut ? cut(item.prompt, way.share) : item.prompt;
           List<Integer> tokens =
               decoder.answer(
                   prompt,
@@ -200,7 +269,8 @@ final class EvalCommand implements Callable<Integer> {
                   way.prefill,
                   t ->
                       ends.contains(t)
-                          || new String(
+                          || task == Task.SQUAD
+                              && new String(
                                   loaded.tokenizer().bytes(t),
                                   java.nio.charset.StandardCharsets.UTF_8)
                               .contains("\n"));
@@ -210,8 +280,10 @@ final class EvalCommand implements Callable<Integer> {
                   .decode(tokens.stream().mapToInt(Integer::intValue).toArray())
                   .strip();
           exact = way == ways.getFirst() ? answer : exact;
-          way.f1 += AnswerScore.f1(answer, tasks.get(i).answers());
-          way.exactMatch += AnswerScore.exactMatch(answer, tasks.get(i).answers()) ? 1 : 0;
+          if (task == Task.SQUAD) {
+            way.f1 += AnswerScore.f1(answer, item.answers);
+            way.exactMatch += AnswerScore.exactMatch(answer, item.answers) ? 1 : 0;
+          }
           way.fidelity += AnswerScore.f1(answer, exact);
           way.flops += way.share;
           progress.advance(1);
@@ -231,12 +303,17 @@ final class EvalCommand implements Callable<Integer> {
     return out;
   }
 
-  private static void print(List<Way> ways, int items, List<int[]> prompts) {
+  private static double averageLength(List<Item> items) {
+    return items.stream().mapToInt(item -> item.prompt.length).average().orElse(1);
+  }
+
+  private void print(List<Way> ways, List<Item> all) {
+    int items = all.size();
     System.out.printf(
         Locale.ROOT,
-        "%n%d questions, prompts of %.0f tokens on average%n%n%-40s %7s %7s %7s %9s%n",
+        "%n%d prompts of %.0f tokens on average%n%n%-40s %7s %7s %7s %9s%n",
         items,
-        prompts.stream().mapToInt(p -> p.length).average().orElse(0),
+        averageLength(all),
         "way",
         "FLOPs",
         "F1",
@@ -245,22 +322,23 @@ final class EvalCommand implements Callable<Integer> {
     for (Way w : ways) {
       System.out.printf(
           Locale.ROOT,
-          "%-40s %7.3f %7.3f %7.3f %9.3f%n",
+          "%-40s %7.3f %7s %7s %9.3f%n",
           w.name,
           w.flops / items,
-          w.f1 / items,
-          w.exactMatch / items,
+          task == Task.SQUAD ? String.format(Locale.ROOT, "%.3f", w.f1 / items) : "-",
+          task == Task.SQUAD ? String.format(Locale.ROOT, "%.3f", w.exactMatch / items) : "-",
           w.fidelity / items);
     }
   }
 
-  private static void write(Path file, List<Way> ways, int items) {
+  private void write(Path file, List<Way> ways, int items) {
     List<Map<String, Object>> rows = new ArrayList<>();
     for (Way w : ways) {
-      for (String metric : List.of("f1", "exact_match", "fidelity")) {
+      for (String metric :
+          task == Task.SQUAD ? List.of("f1", "exact_match", "fidelity") : List.of("fidelity")) {
         Map<String, Object> row = new LinkedHashMap<>();
         row.put("row", w.name);
-        row.put("task", "squad");
+        row.put("task", task.name().toLowerCase(Locale.ROOT));
         row.put("metric", metric);
         row.put(
             "value",

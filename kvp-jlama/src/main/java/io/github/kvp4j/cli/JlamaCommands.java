@@ -194,6 +194,7 @@ final class JlamaCommands {
         .mode(options.mode)
         .quality(options.quality)
         .anchors(options.anchors)
+        .refine(options.refine)
         .temperature(temperature == null ? 0 : temperature)
         .topP(topP == null ? 1 : topP)
         .maxNewTokens(

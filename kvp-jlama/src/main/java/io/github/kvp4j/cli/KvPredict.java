@@ -15,6 +15,7 @@ package io.github.kvp4j.cli;
 
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.Quality;
+import io.github.kvp4j.jlama.RefineSettings;
 import io.github.kvp4j.predictor.Anchors;
 import java.nio.file.Path;
 import java.util.Map;
@@ -39,8 +40,9 @@ final class KvPredict {
         paramLabel = "MODE",
         fallbackValue = "auto",
         preprocessor = AttachedOnly.class,
+        converter = ModeConverter.class,
         description =
-            "Let KVP4J read the prompt: auto (also where no mode follows), exact, predict, off."
+            "Let KVP4J read the prompt: auto (also where no mode follows), exact, predict, refine, off."
                 + " The model may then be left away. A model that is not in the model cache is"
                 + " looked for in KVP4J's own, and fetched.")
     @Nullable KvpMode mode;
@@ -61,6 +63,14 @@ final class KvPredict {
         converter = AnchorsConverter.class,
         description = "Exact tokens of prediction: sink/tail/top (default: ${DEFAULT-VALUE}).")
     Anchors anchors = Anchors.DEFAULT;
+
+    @Option(
+        names = "--refine-chunk",
+        paramLabel = "TOKENS",
+        defaultValue = "128",
+        converter = RefineConverter.class,
+        description = RefineConverter.DESCRIPTION)
+    RefineSettings refine = RefineSettings.DEFAULT;
 
     @Option(names = "--stats", description = "Show time to first token, tokens and mode.")
     boolean stats;

@@ -117,8 +117,10 @@ final class ServeCommand implements Callable<Integer> {
 
   @Option(
       names = "--mode",
-      defaultValue = "AUTO",
-      description = "How prompts are read: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      defaultValue = "auto",
+      converter = ModeConverter.class,
+      description =
+          "How prompts are read: auto, exact, predict, refine, off (default: ${DEFAULT-VALUE}).")
   private KvpMode mode = KvpMode.AUTO;
 
   @Option(

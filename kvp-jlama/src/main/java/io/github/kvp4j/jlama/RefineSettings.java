@@ -14,6 +14,8 @@
 package io.github.kvp4j.jlama;
 
 import io.github.kvp4j.KvpException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * How {@link KvpMode#PREDICT_AND_REFINE} shares its time between the answer and the prompt.
@@ -25,6 +27,8 @@ import io.github.kvp4j.KvpException;
 public record RefineSettings(int chunk, int budgetMillis) {
   /** What is used where nothing is said. */
   public static final RefineSettings DEFAULT = new RefineSettings(128, 0);
+
+  private static final Pattern TEXT = Pattern.compile("(\\d{1,7})(?:/(\\d{1,7}))?");
 
   /** Checks the bounds. */
   public RefineSettings {
@@ -38,5 +42,24 @@ public record RefineSettings(int chunk, int budgetMillis) {
           KvpException.Kind.BAD_ARGUMENT,
           "The budget of refinement is " + budgetMillis + " ms a token; it must be at least 0.");
     }
+  }
+
+  /** Reads {@code chunk} or {@code chunk/budget}, e.g. {@code 128} or {@code 64/50}. */
+  public static RefineSettings parse(String text) {
+    Matcher m = TEXT.matcher(text);
+    if (!m.matches()) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The chunk of refinement is '"
+              + text
+              + "'; write tokens, or tokens/milliseconds, for example 128 or 64/50.");
+    }
+    return new RefineSettings(
+        Integer.parseInt(m.group(1)), m.group(2) == null ? 0 : Integer.parseInt(m.group(2)));
+  }
+
+  @Override
+  public String toString() {
+    return budgetMillis == 0 ? "" + chunk : chunk + "/" + budgetMillis;
   }
 }
