@@ -71,6 +71,21 @@ public final class CountingKernels implements Kernels {
   }
 
   @Override
+  public void attentionMass(
+      int m,
+      float[] q,
+      int qOffset,
+      int[] positions,
+      float[] k,
+      int heads,
+      int kvHeads,
+      int headSize,
+      float scale,
+      float[] mass) {
+    to.attentionMass(m, q, qOffset, positions, k, heads, kvHeads, headSize, scale, mass);
+  }
+
+  @Override
   public void attention(
       int m,
       float[] q,

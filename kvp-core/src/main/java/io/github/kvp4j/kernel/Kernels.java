@@ -74,6 +74,28 @@ public interface Kernels {
       float[] out);
 
   /**
+   * Adds to each cache row the attention that it receives, over all queries and heads: the softmax
+   * of {@link #attention} summed up by key.
+   *
+   * @param m query rows, at least 1
+   * @param q {@code [m][heads * headSize]}, rotated, dense, from {@code qOffset} on
+   * @param positions {@code [m]} ascending: the last cache row that each query sees
+   * @param k {@code [position][kvHeads * headSize]}, rotated, dense
+   * @param mass {@code [position]}, added to
+   */
+  void attentionMass(
+      int m,
+      float[] q,
+      int qOffset,
+      int[] positions,
+      float[] k,
+      int heads,
+      int kvHeads,
+      int headSize,
+      float scale,
+      float[] mass);
+
+  /**
    * RMS norm of each row: {@code y = weight · x / sqrt(mean(x²) + ε)}.
    *
    * @param m rows

@@ -374,6 +374,21 @@ public final class OneDnnKernels implements Kernels {
   }
 
   @Override
+  public void attentionMass(
+      int m,
+      float[] q,
+      int qOffset,
+      int[] positions,
+      float[] k,
+      int heads,
+      int kvHeads,
+      int headSize,
+      float scale,
+      float[] mass) {
+    vector.attentionMass(m, q, qOffset, positions, k, heads, kvHeads, headSize, scale, mass);
+  }
+
+  @Override
   public void rmsNorm(
       int m,
       int columns,

@@ -97,6 +97,46 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public void attentionMass(
+      int m,
+      float[] q,
+      int qOffset,
+      int[] positions,
+      float[] k,
+      int heads,
+      int kvHeads,
+      int headSize,
+      float scale,
+      float[] mass) {
+    int group = heads / kvHeads;
+    for (int i = 0; i < m; i++) {
+      int keys = positions[i] + 1;
+      double[] score = new double[keys];
+      for (int h = 0; h < heads; h++) {
+        double max = Double.NEGATIVE_INFINITY;
+        for (int p = 0; p < keys; p++) {
+          double dot = 0;
+          for (int d = 0; d < headSize; d++) {
+            dot +=
+                (double) q[qOffset + (i * heads + h) * headSize + d]
+                    * k[(p * kvHeads + h / group) * headSize + d];
+          }
+          score[p] = dot * scale;
+          max = Math.max(max, score[p]);
+        }
+        double sum = 0;
+        for (int p = 0; p < keys; p++) {
+          score[p] = Math.exp(score[p] - max);
+          sum += score[p];
+        }
+        for (int p = 0; p < keys; p++) {
+          mass[p] += (float) (score[p] / sum);
+        }
+      }
+    }
+  }
+
+  @Override
   public void rmsNorm(
       int m,
       int columns,

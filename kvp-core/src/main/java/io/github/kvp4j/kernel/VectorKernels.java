@@ -84,6 +84,22 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
+  public void attentionMass(
+      int m,
+      float[] q,
+      int qOffset,
+      int[] positions,
+      float[] k,
+      int heads,
+      int kvHeads,
+      int headSize,
+      float scale,
+      float[] mass) {
+    new VectorAttentionMass(m, q, qOffset, positions, k, heads, kvHeads, headSize, scale, mass)
+        .run(workers);
+  }
+
+  @Override
   public void rmsNorm(
       int m,
       int columns,

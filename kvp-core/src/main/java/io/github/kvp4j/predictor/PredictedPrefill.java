@@ -157,7 +157,9 @@ public final class PredictedPrefill {
     boolean[] exact = sinkAndTail(n, r.reused, r.anchors);
     boolean[] exactRows = Arrays.copyOfRange(exact, r.reused, n);
     AttentionMass mass =
-        r.anchors.top() == 0 ? null : new AttentionMass(n, tailStart(n, r.anchors));
+        r.anchors.top() > 0 && r.anchors.look() == Anchors.Look.LOWER
+            ? new AttentionMass(n, tailStart(n, r.anchors))
+            : null;
     PrefillScratch scratch = new PrefillScratch(shape, Math.min(PrefillEngine.CHUNK, rows));
     int[] positions = PrefillEngine.range(r.reused, n);
     int width = prefix.sources().size() * hidden;
@@ -192,21 +194,14 @@ public final class PredictedPrefill {
     capture(prefix, prefix.layers(), rows, x, features);
 
     // the anchors go on alone
+    Consumer<LinearProjection> predict =
+        p -> project(p, rows, features, features, 0, width, r.reused, r.cache);
     if (mass != null) {
-      chooseTop(exact, r.reused, r.anchors.top(), mass.mass());
+      chooseTop(exact, r, mass.mass());
+    } else if (r.anchors.top() > 0) {
+      chooseTop(exact, r, look(r, exact, rowsOf(exact, r.reused, x), predict));
     }
-    float[] streams = new float[count(exact) * hidden]; // (anchor, hidden)
-    for (int p = r.reused, at = 0; p < n; p++) {
-      if (exact[p]) {
-        System.arraycopy(x, (p - r.reused) * hidden, streams, at++ * hidden, hidden);
-      }
-    }
-    float[] last =
-        upperLayers(
-            r,
-            exact,
-            streams,
-            p -> project(p, rows, features, features, 0, width, r.reused, r.cache));
+    float[] last = upperLayers(r, exact, rowsOf(exact, r.reused, x), predict, r.listener, null);
     // the stream that enters layer N is not written any more
     return new Outcome(last, entering == null ? x : entering);
   }
@@ -311,7 +306,9 @@ public final class PredictedPrefill {
                     r.reused,
                     r.cache);
               }
-            });
+            },
+            r.listener,
+            null);
     float[] embedded = null;
     if (r.refinable) {
       embedded = new float[r.rows() * hidden]; // (row, hidden)
@@ -331,19 +328,54 @@ public final class PredictedPrefill {
     }
   }
 
+  /** The streams of the exact positions, {@code (anchor, hidden)}. */
+  private float[] rowsOf(boolean[] exact, int reused, float[] x) {
+    int hidden = shape.hidden();
+    float[] streams = new float[count(exact) * hidden];
+    for (int p = reused, at = 0; p < exact.length; p++) {
+      if (exact[p]) {
+        System.arraycopy(x, (p - reused) * hidden, streams, at++ * hidden, hidden);
+      }
+    }
+    return streams;
+  }
+
+  /** What the tail attends to in the predicted layers, over the predicted keys. */
+  private float[] look(
+      Request r, boolean[] exact, float[] streams, Consumer<LinearProjection> predict) {
+    AttentionMass mass = new AttentionMass(r.length(), tailStart(r.length(), r.anchors));
+    LayerListener noHandOn =
+        new LayerListener() {
+          @Override
+          public void layerBegins(int layer) {
+            r.listener.layerBegins(layer);
+          }
+
+          @Override
+          public void layerDone(int layer) {}
+        };
+    upperLayers(r, exact, streams, predict, noHandOn, mass);
+    return mass.mass();
+  }
+
   /**
    * The predicted layers: in each, first the prediction for all rows, then the anchors exactly over
    * the mixed cache. Returns the last token's stream.
    */
   private float[] upperLayers(
-      Request r, boolean[] exact, float[] streams, Consumer<LinearProjection> predict) {
+      Request r,
+      boolean[] exact,
+      float[] streams,
+      Consumer<LinearProjection> predict,
+      LayerListener listener,
+      @Nullable AttentionMass mass) {
     int hidden = shape.hidden();
     int[] positions = IntStream.range(0, exact.length).filter(p -> exact[p]).toArray();
     PrefillScratch scratch =
         new PrefillScratch(shape, Math.min(PrefillEngine.CHUNK, positions.length));
     for (LinearProjection p : predictor.projections()) {
       r.cancellation.check();
-      r.listener.layerBegins(p.layer());
+      listener.layerBegins(p.layer());
       predict.accept(p);
       base.runLayer(
           new LayerRun(
@@ -351,15 +383,15 @@ public final class PredictedPrefill {
               p.layer() + 1,
               positions.length,
               positions,
-              p.layer() == shape.layers() - 1 ? 1 : positions.length,
+              mass == null && p.layer() == shape.layers() - 1 ? 1 : positions.length,
               r.cache,
               Map.of(),
               null,
-              null,
+              mass,
               r.cancellation),
           streams,
           scratch);
-      r.listener.layerDone(p.layer());
+      listener.layerDone(p.layer());
     }
     return Arrays.copyOfRange(streams, streams.length - hidden, streams.length);
   }
@@ -376,14 +408,32 @@ public final class PredictedPrefill {
     return exact;
   }
 
-  private static void chooseTop(boolean[] exact, int reused, int top, float[] mass) {
-    IntStream.range(reused, exact.length)
-        .filter(p -> !exact[p])
-        .boxed()
-        .sorted((a, b) -> Float.compare(mass[b], mass[a]))
-        .limit(top)
-        .toList()
-        .forEach(p -> exact[p] = true);
+  /** Marks the positions that received most, window by window, until there are enough. */
+  private static void chooseTop(boolean[] exact, Request r, float[] mass) {
+    int window = r.anchors.window();
+    int windows = (exact.length - r.reused + window - 1) / window;
+    float[] received = new float[windows];
+    for (int p = r.reused; p < exact.length; p++) {
+      if (!exact[p]) {
+        received[(p - r.reused) / window] += mass[p];
+      }
+    }
+    int left = r.anchors.top();
+    int[] order =
+        IntStream.range(0, windows)
+            .boxed()
+            .sorted((a, b) -> Float.compare(received[b], received[a]))
+            .mapToInt(Integer::intValue)
+            .toArray();
+    for (int w : order) {
+      int from = r.reused + w * window;
+      for (int p = from; p < Math.min(exact.length, from + window) && left > 0; p++) {
+        if (!exact[p]) {
+          exact[p] = true;
+          left--;
+        }
+      }
+    }
   }
 
   private static int count(boolean[] flags) {

@@ -63,6 +63,19 @@ public final class PrefillCost {
       case Auxiliary.Sibling sibling ->
           sum += exact(sibling.weights().shape(), n) - head(sibling.weights().shape());
     }
+    sum += upper(base, anchors, rows, first, n);
+    if (anchors.top() > 0 && anchors.look() == Anchors.Look.UPPER) {
+      // the tail looks first: the projections and its own run once more
+      sum += upper(base, anchors, Math.min(n, anchors.sink() + anchors.tail()), first, n);
+      for (LinearProjection p : predictor.projections()) {
+        sum += 2.0 * n * p.key().weight().columns() * 2 * p.key().weight().rows();
+      }
+    }
+    return sum;
+  }
+
+  /** {@code rows} anchors through the layers from {@code first} on. */
+  private static double upper(ModelShape base, Anchors anchors, int rows, int first, int n) {
     double anchorAttention = 0;
     // sinks see next to nothing; tail and top rows see nearly the whole prompt
     int wide = Math.max(0, rows - anchors.sink());
@@ -70,9 +83,10 @@ public final class PrefillCost {
       anchorAttention += attentionRow(base, n - i);
     }
     int upper = base.layers() - first;
-    sum += (upper - 1) * (rows * layer(base) + anchorAttention);
-    sum += rows * keysAndValues(base) + (layer(base) - keysAndValues(base)) + attentionRow(base, n);
-    return sum;
+    return (upper - 1) * (rows * layer(base) + anchorAttention)
+        + rows * keysAndValues(base)
+        + (layer(base) - keysAndValues(base))
+        + attentionRow(base, n);
   }
 
   /** {@link #predicted} as a share of {@link #exact}. */

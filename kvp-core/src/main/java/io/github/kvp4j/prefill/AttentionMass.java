@@ -13,7 +13,9 @@
  */
 package io.github.kvp4j.prefill;
 
+import io.github.kvp4j.kernel.Kernels;
 import io.github.kvp4j.model.ModelShape;
+import java.util.Arrays;
 
 /**
  * Adds up how much attention each prompt position receives from the prompt's tail, over all layers
@@ -46,38 +48,23 @@ public final class AttentionMass {
    * @param positions {@code [m]}
    * @param keys {@code [position][kvHeads * headSize]}, rotated
    */
-  void observe(ModelShape shape, int m, float[] q, int[] positions, float[] keys) {
-    int headSize = shape.headSize();
-    int group = shape.heads() / shape.kvHeads();
-    int kvLength = shape.kvLength();
-    float scale = shape.attentionScale();
-    for (int i = 0; i < m; i++) {
-      if (positions[i] < firstQuery) {
-        continue;
-      }
-      int seen = positions[i] + 1;
-      float[] score = new float[seen];
-      for (int h = 0; h < shape.heads(); h++) {
-        int qAt = (i * shape.heads() + h) * headSize;
-        float max = Float.NEGATIVE_INFINITY;
-        for (int p = 0; p < seen; p++) {
-          int kAt = p * kvLength + h / group * headSize;
-          float dot = 0;
-          for (int d = 0; d < headSize; d++) {
-            dot += q[qAt + d] * keys[kAt + d];
-          }
-          score[p] = dot * scale;
-          max = Math.max(max, score[p]);
-        }
-        double sum = 0;
-        for (int p = 0; p < seen; p++) {
-          score[p] = (float) Math.exp(score[p] - max);
-          sum += score[p];
-        }
-        for (int p = 0; p < seen; p++) {
-          mass[p] += (float) (score[p] / sum);
-        }
-      }
+  void observe(Kernels kernels, ModelShape shape, int m, float[] q, int[] positions, float[] keys) {
+    int first = 0;
+    while (first < m && positions[first] < firstQuery) {
+      first++;
+    }
+    if (first < m) {
+      kernels.attentionMass(
+          m - first,
+          q,
+          first * shape.attentionLength(),
+          first == 0 ? positions : Arrays.copyOfRange(positions, first, m),
+          keys,
+          shape.heads(),
+          shape.kvHeads(),
+          shape.headSize(),
+          shape.attentionScale(),
+          mass);
     }
   }
 }

@@ -252,7 +252,7 @@ public final class PrefillEngine {
     float[] keys = run.cache().keys(layer);
     AttentionMass mass = run.mass();
     if (mass != null) {
-      mass.observe(shape, outputs, s.query, positions, keys);
+      mass.observe(kernels, shape, outputs, s.query, positions, keys);
     }
     kernels.attention(
         outputs,

@@ -230,6 +230,22 @@ class KernelsDifferentialTest {
         actual,
         1e-5f * Math.max(1, spread),
         () -> engine + ": " + Arrays.toString(positions) + " " + heads + "/" + kvHeads);
+
+    // the same softmax, summed up by key; the first query is left to the offset
+    int first = m / 2;
+    int[] queries = Arrays.copyOfRange(positions, first, m);
+    int at = first * heads * headSize;
+    float[] received = RandomWeights.floats(random, keys);
+    float[] more = received.clone();
+    new ScalarKernels()
+        .attentionMass(m - first, q, at, queries, k, heads, kvHeads, headSize, scale, received);
+    engine.kernels.attentionMass(
+        m - first, q, at, queries, k, heads, kvHeads, headSize, scale, more);
+    assertArrayEquals(
+        received,
+        more,
+        1e-5f * Math.max(1, spread) * (m - first) * heads,
+        () -> engine + ", mass: " + Arrays.toString(queries) + " " + heads + "/" + kvHeads);
   }
 
   /** Ascending positions: a run, anchors before a run, or scattered. */

@@ -265,6 +265,49 @@ class KeystoneTest {
     assertThat(cache.exactPositions(n)).isEqualTo(expected.size());
   }
 
+  /**
+   * With the base's own maps what is predicted is right, so that the tail sees above what it sees
+   * in an exact prefill: the windows that receive most there are chosen.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void topAnchorsMayBeLookedForAbove(int window) {
+    ModelWeights weights = TinyModels.random(TinyModels.shape(4, 32, 4, 2, 8), false, true, 12);
+    ModelShape shape = weights.shape();
+    int n = 40;
+    int split = 3;
+    Anchors anchors = new Anchors(2, 6, 6, Anchors.Look.UPPER, window);
+    int[] tokens = TinyModels.tokens(n, shape.vocabulary(), 13);
+    double[] below = attentionOfTail(weights, tokens, split, n - anchors.tail());
+    double[] all = attentionOfTail(weights, tokens, split + 1, n - anchors.tail());
+    double[] received = new double[(n + window - 1) / window];
+    for (int p = anchors.sink(); p < n - anchors.tail(); p++) {
+      received[p / window] += all[p] - below[p];
+    }
+    Set<Integer> expected = new TreeSet<>();
+    IntStream.range(0, received.length)
+        .boxed()
+        .sorted((a, b) -> Double.compare(received[b], received[a]))
+        .flatMap(w -> IntStream.range(w * window, (w + 1) * window).boxed())
+        .filter(p -> p >= anchors.sink() && p < n - anchors.tail())
+        .limit(anchors.top())
+        .forEach(expected::add);
+    IntStream.range(0, anchors.sink()).forEach(expected::add);
+    IntStream.range(n - anchors.tail(), n).forEach(expected::add);
+
+    KvCache cache = new KvCache(shape, n);
+    new PredictedPrefill(
+            new PrefillEngine(weights, KERNELS), ownMaps(weights, split, List.of(split)))
+        .prefill(tokens, 0, anchors, cache, Cancellation.NEVER);
+    Set<Integer> exact =
+        IntStream.range(0, n)
+            .filter(p -> cache.state(split, p) == KvCache.RowState.EXACT)
+            .boxed()
+            .collect(Collectors.toCollection(TreeSet::new));
+    assertThat(exact).isEqualTo(expected);
+    assertIsBase(weights, ownMaps(weights, split, List.of(split)), anchors, n);
+  }
+
   @Test
   void topAnchorsAreForPrefixPredictorsOnly() {
     ModelWeights weights = TinyModels.random(TinyModels.shape(2, 24, 4, 2, 6), false, true, 28);
@@ -443,14 +486,32 @@ class KeystoneTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"", "4/64", "4/0/0", "-1/1/0", "4/64/0/0", "a/b/c", "4/64/99999999", " 4/1/0"})
+      strings = {
+        "",
+        "4/64",
+        "4/0/0",
+        "-1/1/0",
+        "4/64/0/0",
+        "a/b/c",
+        "4/64/99999999",
+        " 4/1/0",
+        "4/1/3@",
+        "4/1/3@up",
+        "4/1/3@upper:0",
+        "4/1/3:2"
+      })
   void badAnchorsAreRefused(String text) {
     refused(KvpException.Kind.BAD_ARGUMENT, () -> Anchors.parse(text));
   }
 
   @Test
   void anchorsAreReadAsTheyAreWritten() {
-    assertThat(Anchors.parse(new Anchors(4, 64, 7).toString())).isEqualTo(new Anchors(4, 64, 7));
+    for (String text : List.of("4/64/7", "4/24/48@upper", "0/1/9@upper:4", "0/1/9@lower:2")) {
+      assertThat(Anchors.parse(text)).hasToString(text);
+    }
+    assertThat(Anchors.parse("4/64/7")).isEqualTo(new Anchors(4, 64, 7));
+    assertThat(Anchors.parse("4/24/48@upper:3"))
+        .isEqualTo(new Anchors(4, 24, 48, Anchors.Look.UPPER, 3));
     refused(KvpException.Kind.BAD_ARGUMENT, () -> new Anchors(-1, 1, 0));
     refused(KvpException.Kind.BAD_ARGUMENT, () -> new Anchors(0, 0, 0));
     refused(KvpException.Kind.BAD_ARGUMENT, () -> new Anchors(0, 1, -1));
