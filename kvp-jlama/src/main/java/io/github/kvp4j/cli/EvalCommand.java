@@ -13,8 +13,6 @@
  */
 package io.github.kvp4j.cli;
 
-import com.fasterxml.jackson.databind.SerializationFeature;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.evaluation.AnswerScore;
 import io.github.kvp4j.evaluation.CacheQuality;
@@ -28,8 +26,6 @@ import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -58,6 +54,8 @@ import picocli.CommandLine.Option;
     })
 final class EvalCommand implements Callable<Integer> {
   @Mixin private ModelOption model = new ModelOption();
+
+  @Mixin private JsonOption json = new JsonOption();
 
   @Option(
       names = "--data",
@@ -94,9 +92,6 @@ final class EvalCommand implements Callable<Integer> {
   @Option(names = "--seed", defaultValue = "1", description = "Of the shuffle.")
   private long seed;
 
-  @Option(names = "--json", paramLabel = "FILE", description = "Write the rows as JSON too.")
-  private @Nullable Path json;
-
   /** One way to read a prompt, and what came of it. */
   private static final class Way {
     final String name;
@@ -118,6 +113,7 @@ final class EvalCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    json.check();
     if (limit < 1 || maxTokens < 1) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
@@ -135,9 +131,7 @@ final class EvalCommand implements Callable<Integer> {
       List<Way> ways = ways(loaded, engine, prompts);
       run(loaded, engine, tasks, prompts, ways);
       print(ways, tasks.size(), prompts);
-      if (json != null) {
-        write(json, ways, tasks.size());
-      }
+      json.write(Map.of("rows", rows(ways, tasks.size())));
     }
     return 0;
   }
@@ -254,7 +248,7 @@ final class EvalCommand implements Callable<Integer> {
     }
   }
 
-  private static void write(Path file, List<Way> ways, int items) {
+  private static List<Map<String, Object>> rows(List<Way> ways, int items) {
     List<Map<String, Object>> rows = new ArrayList<>();
     for (Way w : ways) {
       for (String metric : List.of("f1", "exact_match", "fidelity")) {
@@ -275,19 +269,6 @@ final class EvalCommand implements Callable<Integer> {
         rows.add(row);
       }
     }
-    try {
-      Files.writeString(
-          file,
-          JsonMapper.builder()
-                  .enable(SerializationFeature.INDENT_OUTPUT)
-                  .build()
-                  .writeValueAsString(Map.of("rows", rows))
-              + "\n");
-    } catch (IOException e) {
-      throw new KvpException(
-          KvpException.Kind.FILE_ACCESS,
-          "The file '" + file + "' can't be written: " + KvpException.reason(e) + ".",
-          e);
-    }
+    return rows;
   }
 }

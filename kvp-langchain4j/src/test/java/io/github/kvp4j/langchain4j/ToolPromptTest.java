@@ -28,6 +28,7 @@ import dev.langchain4j.model.chat.request.json.JsonArraySchema;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import dev.langchain4j.model.chat.request.json.JsonReferenceSchema;
 import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.tools.ToolPrompt;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -126,7 +127,7 @@ class ToolPromptTest {
 
   @TempDir static Path temp;
 
-  private static ChatPrompt.WithTools prompt(
+  private static ToolPrompt prompt(
       String template,
       List<ChatMessage> messages,
       List<ToolSpecification> tools,
