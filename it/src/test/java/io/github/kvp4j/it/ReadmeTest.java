@@ -54,7 +54,7 @@ class ReadmeTest {
   void eachOptionOfARowIsInTheHelp(String row) {
     for (String command : commands(row)) {
       List<String> words =
-          Stream.of(command.split(" ", -1)).takeWhile(w -> w.matches("[a-z-]+")).toList();
+          Stream.of(command.split(" ", -1)).takeWhile(w -> w.matches("[a-z][a-z-]*")).toList();
       List<String> line = new java.util.ArrayList<>(words);
       if (command.contains("--prompt")) {
         line.addAll(List.of("--prompt", "x")); // which of the two commands of this name

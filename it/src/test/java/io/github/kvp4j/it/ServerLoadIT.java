@@ -50,7 +50,7 @@ import org.junit.jupiter.api.Test;
  * -Dkvp.load.seconds=120} lets them stay longer than the few seconds of every build.
  */
 class ServerLoadIT {
-  private static final int SECONDS = Integer.getInteger("kvp.load.seconds", 8);
+  private static final int SECONDS = Integer.getInteger("kvp.load.seconds", 5);
   private static final int CLIENTS = 64;
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final List<String> PROMPTS =
@@ -77,7 +77,7 @@ class ServerLoadIT {
             "HuggingFaceTB/SmolLM2-135M-Instruct",
             null,
             4,
-            24,
+            12,
             Duration.ofMinutes(5),
             Duration.ofSeconds(5),
             64);
@@ -99,7 +99,7 @@ class ServerLoadIT {
             "temperature",
             0,
             "max_tokens",
-            12,
+            8,
             "stream",
             stream));
   }

@@ -126,7 +126,7 @@ public record ToolPrompt(String text, String begin) {
 
   /**
    * What an answer begins with that has to be a call: where there is but one tool, its name and
-   * that of its first argument, which small models find hard.
+   * that of its first argument, which small models find hard, and the quote that begins a text.
    */
   private static String begin(List<Tool> tools, boolean tagged) {
     String begin = (tagged ? ToolCallParser.OPEN + "\n" : "") + "{\"name\": ";
@@ -141,14 +141,16 @@ public record ToolPrompt(String text, String begin) {
   }
 
   private static String firstArgument(Map<String, Object> schema) {
-    if (schema.get("required") instanceof List<?> required
-        && !required.isEmpty()
-        && required.getFirst() instanceof String first) {
-      return ToolJson.write(first) + ":";
+    Map<?, ?> properties = schema.get("properties") instanceof Map<?, ?> map ? map : Map.of();
+    Object first =
+        schema.get("required") instanceof List<?> required && !required.isEmpty()
+            ? required.getFirst()
+            : properties.keySet().stream().findFirst().orElse(null);
+    if (!(first instanceof String name)) {
+      return "}";
     }
-    if (schema.get("properties") instanceof Map<?, ?> properties && !properties.isEmpty()) {
-      return ToolJson.write(properties.keySet().iterator().next()) + ":";
-    }
-    return "}";
+    boolean isText =
+        properties.get(name) instanceof Map<?, ?> property && "string".equals(property.get("type"));
+    return ToolJson.write(name) + (isText ? ": \"" : ":");
   }
 }

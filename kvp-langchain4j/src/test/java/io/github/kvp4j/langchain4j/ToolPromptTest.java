@@ -292,11 +292,11 @@ class ToolPromptTest {
     List<ChatMessage> hi = List.of(UserMessage.from("Hi"));
     assertThat(prompt(ScriptedModel.CHATML, hi, List.of(WEATHER), false).begin()).isEmpty();
     assertThat(prompt(ScriptedModel.CHATML, hi, List.of(WEATHER), true).begin())
-        .isEqualTo("<tool_call>\n{\"name\": \"getWeather\", \"arguments\": {\"city\":");
+        .isEqualTo("<tool_call>\n{\"name\": \"getWeather\", \"arguments\": {\"city\": \"");
     assertThat(prompt(ScriptedModel.CHATML, hi, List.of(WEATHER, NOW), true).begin())
         .isEqualTo("<tool_call>\n{\"name\": \"");
     assertThat(prompt(LLAMA_LIKE, hi, List.of(WEATHER), true).begin())
-        .isEqualTo("{\"name\": \"getWeather\", \"parameters\": {\"city\":");
+        .isEqualTo("{\"name\": \"getWeather\", \"parameters\": {\"city\": \"");
     assertThat(prompt(ScriptedModel.CHATML, hi, List.of(NOW), true).begin())
         .isEqualTo("<tool_call>\n{\"name\": \"now\", \"arguments\": {}");
   }
