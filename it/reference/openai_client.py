@@ -16,6 +16,7 @@
     python openai_client.py http://127.0.0.1:8080/v1 API_KEY MODEL
 """
 
+import json
 import sys
 import threading
 
@@ -115,9 +116,51 @@ def test_completions():
     assert "".join(p.choices[0].text for p in parts) == answer.choices[0].text
 
 
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city now.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "description": "The city's name"}},
+            "required": ["city"],
+        },
+    },
+}
+
+
+def test_tools():
+    ask = [{"role": "user", "content": "What is the weather in Paris?"}]
+    given = {"messages": ask, "tools": [WEATHER], "tool_choice": "required", "max_completion_tokens": 60}
+    choice = chat(**given).choices[0]
+    assert choice.finish_reason == "tool_calls", choice
+    (call,) = choice.message.tool_calls
+    assert call.type == "function" and call.function.name == "get_weather", call
+    assert json.loads(call.function.arguments)["city"].startswith("Paris"), call
+    # the same by name, and streamed; the client puts the parts together
+    by_name = {"type": "function", "function": {"name": "get_weather"}}
+    with client.chat.completions.stream(model=model, temperature=0, **{**given, "tool_choice": by_name}) as events:
+        streamed = [e for e in events if e.type == "tool_calls.function.arguments.done"]
+        final = events.get_final_completion().choices[0]
+    assert final.finish_reason == "tool_calls", final
+    assert final.message.content == choice.message.content, final
+    assert final.message.tool_calls[0].function.arguments == call.function.arguments, final
+    assert [e.name for e in streamed] == ["get_weather"], streamed
+    # the result goes back, and is answered in words
+    result = {"role": "tool", "tool_call_id": call.id, "content": "Sunny, 21 degrees"}
+    answer = chat(messages=[*ask, choice.message, result], tools=[WEATHER]).choices[0]
+    assert answer.finish_reason in ("stop", "length") and answer.message.tool_calls is None, answer
+    assert "sunny" in answer.message.content.lower(), answer
+    # nothing may be called
+    none = chat(tools=[WEATHER], tool_choice="none").choices[0]
+    assert none.message.tool_calls is None and "Paris" in none.message.content, none
+    wrong = {**result, "tool_call_id": "another"}
+    assert refused(openai.BadRequestError, messages=[*ask, wrong]).param == "messages[1].tool_call_id"
+
+
 def test_refusals():
-    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-    assert refused(openai.BadRequestError, tools=[tool]).param == "tools"
+    assert refused(openai.BadRequestError, tool_choice="required").param == "tool_choice"
     assert refused(openai.BadRequestError, n=2).param == "n"
     assert refused(openai.BadRequestError, temperature=9).param == "temperature"
     assert refused(openai.NotFoundError, model="gpt-4").code == "model_not_found"

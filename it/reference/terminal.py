@@ -16,7 +16,7 @@
     python terminal.py STEP... -- COMMAND...
 
 A step is `wait:TEXT` (until TEXT was printed since the last such step), `type:TEXT`, or `exit:CODE`;
-in a text \\r is Enter and \\x03 is Ctrl-C.
+in a text \\r is Enter, \\x03 is Ctrl-C and \\x10 is Ctrl-P.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ import sys
 import termios
 import time
 
-LIMIT_SECONDS = 240
+LIMIT_SECONDS = 120
 
 split = sys.argv.index("--")
 steps, command = sys.argv[1:split], sys.argv[split + 1 :]

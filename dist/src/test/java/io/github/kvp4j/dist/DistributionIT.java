@@ -29,6 +29,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.jar.JarFile;
 import java.util.jar.Manifest;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -58,6 +59,8 @@ class DistributionIT {
     assertThat(info.get("nativeAccess").asBoolean()).isTrue();
     assertThat(info.get("socketsExported").asBoolean()).isTrue();
     assertThat(info.get("kernels").asText()).doesNotStartWith("scalar");
+    assertThat(info.at("/kernelsFound/onednn").asText()).doesNotContain("not on the class path");
+    assertThat(info.get("jlamaNative").asBoolean()).isTrue();
     assertThat(info.get("bundled").size()).isEqualTo(2);
     assertThat(run(List.of(java(), "-jar", JAR.toString(), "chat", "--help")))
         .contains("--kv-predict");
@@ -80,6 +83,54 @@ class DistributionIT {
           .isEqualTo("java.base/sun.nio.ch");
       assertThat(manifest.getMainAttributes().getValue("Enable-Native-Access"))
           .isEqualTo("ALL-UNNAMED");
+    }
+  }
+
+  /** The JVM's options, in each way to start the program: those that can't be run here too. */
+  @Test
+  void everyLauncherAsksForTheSame() throws Exception {
+    Path root = Path.of("..");
+    JsonNode alias =
+        new ObjectMapper()
+            .readTree(Files.readString(root.resolve("jbang-catalog.json")))
+            .at("/aliases/kvp");
+    assertThat(root.resolve(alias.get("script-ref").asText())).exists();
+    List<String> launchers = new ArrayList<>(List.of(alias.toString()));
+    for (String file : List.of("kvp", "dist/bin/kvp", "dist/bin/kvp.bat", "Containerfile")) {
+      launchers.add(Files.readString(root.resolve(file)));
+    }
+    for (String launcher : launchers) {
+      assertThat(launcher.replaceAll("[\",=\\s\\\\]+", " "))
+          .contains(
+              "--add-modules jdk.incubator.vector",
+              "--enable-native-access ALL-UNNAMED",
+              "--add-exports java.base/sun.nio.ch ALL-UNNAMED");
+    }
+    assertThat(launchers.getLast()).contains("COPY dist/target/kvp.jar ");
+    assertThat(Files.readString(root.resolve("dist/bin/kvp.bat")))
+        .contains("%~dp0..\\lib\\kvp.jar", "%KVP_JAVA_OPTS%", " %*", "exit /b %ERRORLEVEL%");
+  }
+
+  /** What is loaded is chosen as the program runs, by platform. */
+  @Test
+  void theJarHasTheNativesOfAllPlatforms() throws Exception {
+    String one = System.getProperty("javacpp.platform");
+    Assumptions.assumeTrue(one == null, () -> "left out: the jar was made for " + one);
+    try (JarFile jar = new JarFile(JAR.toFile())) {
+      List<String> names = jar.stream().map(entry -> entry.getName()).toList();
+      assertThat(names)
+          .contains(
+              "META-INF/native/lib/libjlama.so",
+              "META-INF/native/lib/libjlama.dylib",
+              "META-INF/native/lib/libjlama.dll");
+      for (String platform :
+          List.of("linux-x86_64", "linux-arm64", "macosx-x86_64", "windows-x86_64")) {
+        for (String library : List.of("dnnl", "opencl", "javacpp")) {
+          assertThat(names)
+              .as("%s for %s", library, platform)
+              .anyMatch(n -> n.matches("org/bytedeco/" + library + "/" + platform + "/.*jni.*"));
+        }
+      }
     }
   }
 

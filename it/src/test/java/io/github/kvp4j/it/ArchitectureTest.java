@@ -54,7 +54,10 @@ class ArchitectureTest {
       noClasses()
           .that()
           .resideInAnyPackage(
-              "io.github.kvp4j.jlama..", "io.github.kvp4j.server..", "io.github.kvp4j.cli..")
+              "io.github.kvp4j.jlama..",
+              "io.github.kvp4j.tools..",
+              "io.github.kvp4j.server..",
+              "io.github.kvp4j.cli..")
           .should()
           .dependOnClassesThat()
           .resideInAPackage("dev.langchain4j..")

@@ -17,10 +17,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.github.kvp4j.cli.KvpCli;
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,33 +28,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The command line from end to end, in this JVM. */
 class CommandLineIT {
-  private record Outcome(int exit, String out, String err) {}
-
-  private static synchronized Outcome run(String... args) {
-    PrintStream out = System.out;
-    PrintStream err = System.err;
-    ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
-    ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
-    try {
-      System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
-      System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
-      int exit = KvpCli.run(args);
-      return new Outcome(
-          exit,
-          outBytes.toString(StandardCharsets.UTF_8),
-          errBytes.toString(StandardCharsets.UTF_8));
-    } finally {
-      System.setOut(out);
-      System.setErr(err);
-    }
-  }
-
   @Test
   void demoShowsTheTableAndRightAnswers(@TempDir Path dir) throws Exception {
     String model = RealModel.directory().toString();
     Path json = dir.resolve("demo.json");
-    Outcome o = run("demo", "--model", model, "--runs", "1", "--json", json.toString());
-    assertThat(o.exit).as(o.err).isZero();
+    CliRun o = CliRun.of("demo", "--model", model, "--runs", "1", "--json", json.toString());
+    assertThat(o.exit()).as(o.err()).isZero();
     JsonNode root = new ObjectMapper().readTree(Files.readString(json));
     assertThat(root.get("prompt_tokens").asInt()).isBetween(400, 700);
     List<String> modes = new ArrayList<>();
@@ -67,7 +42,7 @@ class CommandLineIT {
       modes.add(mode);
       assertThat(row.get("ttft_ms").asDouble()).isPositive();
       assertThat(row.get("ms_per_token").asDouble()).isPositive();
-      assertThat(o.out).contains(mode).contains(row.get("answer").asText().strip());
+      assertThat(o.out()).contains(mode).contains(row.get("answer").asText().strip());
       if (!mode.equals("PREDICT_FAST")) {
         assertThat(row.get("answer").asText()).as(mode).contains("Margaret Ellison");
       }
@@ -78,8 +53,8 @@ class CommandLineIT {
   @Test
   void benchMeasuresRowsInProcessesOfTheirOwn(@TempDir Path dir) throws Exception {
     Path json = dir.resolve("bench.json");
-    Outcome o =
-        run(
+    CliRun o =
+        CliRun.of(
             "bench",
             "--model",
             RealModel.directory().toString(),
@@ -99,7 +74,7 @@ class CommandLineIT {
             json.toString(),
             "--csv",
             dir.resolve("bench.csv").toString());
-    assertThat(o.exit).as(o.err).isZero();
+    assertThat(o.exit()).as(o.err()).isZero();
     JsonNode rows = new ObjectMapper().readTree(Files.readString(json)).get("rows");
     assertThat(rows).hasSize(3 * 2 * 2);
     for (JsonNode row : rows) {
@@ -118,23 +93,23 @@ class CommandLineIT {
       if (Files.exists(Path.of("/proc/self/status"))) {
         assertThat(row.get("peak_mb").asDouble()).as(name).isGreaterThan(100);
       }
-      assertThat(o.out).contains(name);
+      assertThat(o.out()).contains(name);
     }
     assertThat(Files.readAllLines(dir.resolve("bench.csv"))).hasSize(1 + rows.size());
   }
 
   @Test
   void completeAnswers() {
-    Outcome o =
-        run(
+    CliRun o =
+        CliRun.of(
             "complete",
             "--model",
             RealModel.directory().toString(),
             "--stats",
             "What is the capital of France?");
-    assertThat(o.exit).as(o.err).isZero();
-    assertThat(o.out).contains("Paris");
-    assertThat(o.err).contains("first token after");
+    assertThat(o.exit()).as(o.err()).isZero();
+    assertThat(o.out()).contains("Paris");
+    assertThat(o.err()).contains("first token after");
   }
 
   @Test
@@ -148,8 +123,8 @@ class CommandLineIT {
     }
     Files.writeString(text, words);
     Path file = dir.resolve("own.safetensors");
-    Outcome o =
-        run(
+    CliRun o =
+        CliRun.of(
             "calibrate",
             "--model",
             model,
@@ -167,11 +142,29 @@ class CommandLineIT {
             "1",
             "--out",
             file.toString());
-    assertThat(o.exit).as(o.err).isZero();
-    Outcome info = run("predictor", "info", file.toString());
-    assertThat(info.out).contains("sources      [20, 26]").contains("linearised   [20]");
-    Outcome answer =
-        run(
+    assertThat(o.exit()).as(o.err()).isZero();
+    CliRun info = CliRun.of("predictor", "info", file.toString());
+    assertThat(info.out()).contains("sources      [20, 26]").contains("linearised   [20]");
+    Path json = dir.resolve("quality.json");
+    CliRun verify =
+        CliRun.of(
+            "predictor",
+            "verify",
+            file.toString(),
+            "--model",
+            model,
+            "--data",
+            text.toString(),
+            "--prompts",
+            "1",
+            "--json",
+            json.toString());
+    assertThat(verify.exit()).as(verify.err()).isZero();
+    assertThat(verify.out()).contains("first token");
+    JsonNode quality = new ObjectMapper().readTree(Files.readString(json)).get("quality");
+    assertThat(quality.get(0).get("kl").isNumber()).isTrue();
+    CliRun answer =
+        CliRun.of(
             "complete",
             "--model",
             model,
@@ -183,8 +176,8 @@ class CommandLineIT {
             "5",
             "--stats",
             "What is the capital of France?");
-    assertThat(answer.exit).as(answer.err).isZero();
-    assertThat(answer.err).contains("PREDICT");
+    assertThat(answer.exit()).as(answer.err()).isZero();
+    assertThat(answer.err()).contains("PREDICT");
   }
 
   @ParameterizedTest
@@ -208,9 +201,9 @@ class CommandLineIT {
         line.replace("MODEL", RealModel.directory().toString())
             .replace("DATA", data.toString())
             .split(" ", -1);
-    Outcome o = run(args);
-    assertThat(o.exit).as(o.err).isEqualTo(2);
-    assertThat(o.err).doesNotContain("Exception").doesNotContain("\tat ");
+    CliRun o = CliRun.of(args);
+    assertThat(o.exit()).as(o.err()).isEqualTo(2);
+    assertThat(o.err()).doesNotContain("Exception").doesNotContain("\tat ");
   }
 
   @ParameterizedTest
@@ -218,6 +211,7 @@ class CommandLineIT {
       strings = {
         "demo --prompt DIR/none.txt --model MODEL",
         "predictor info DIR/none.safetensors",
+        "demo --model MODEL --json DIR/no/such/folder.json",
         "import DIR/none.gguf --out DIR/out",
         "import DIR/broken.gguf --out DIR/out",
         "complete --model MODEL --predictor DIR/broken.gguf hello",
@@ -229,18 +223,18 @@ class CommandLineIT {
         line.replace("MODEL", RealModel.directory().toString())
             .replace("DIR", dir.toString())
             .split(" ", -1);
-    Outcome o = run(args);
-    assertThat(o.exit).as(o.err).isEqualTo(1);
-    assertThat(o.err.strip()).doesNotContain("Exception").doesNotContain("\tat ").endsWith(".");
+    CliRun o = CliRun.of(args);
+    assertThat(o.exit()).as(o.err()).isEqualTo(1);
+    assertThat(o.err().strip()).doesNotContain("Exception").doesNotContain("\tat ").endsWith(".");
     assertThat(dir.resolve("out")).doesNotExist();
     assertThat(dir.resolve("x")).doesNotExist();
   }
 
   @Test
   void anEmptyPromptIsRefused() {
-    Outcome o = run("complete", "--raw", "--model", RealModel.directory().toString(), "");
-    assertThat(o.exit).isEqualTo(1);
-    assertThat(o.err).contains("empty");
+    CliRun o = CliRun.of("complete", "--raw", "--model", RealModel.directory().toString(), "");
+    assertThat(o.exit()).isEqualTo(1);
+    assertThat(o.err()).contains("empty");
   }
 
   @Test
@@ -256,9 +250,9 @@ class CommandLineIT {
             "predictor",
             "info",
             "serve")) {
-      Outcome o = run(command, "--help");
-      assertThat(o.exit).isZero();
-      assertThat(o.out).contains("Usage: kvp " + command);
+      CliRun o = CliRun.of(command, "--help");
+      assertThat(o.exit()).isZero();
+      assertThat(o.out()).contains("Usage: kvp " + command);
     }
   }
 }

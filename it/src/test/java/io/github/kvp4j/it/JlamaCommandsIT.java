@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -58,11 +59,34 @@ class JlamaCommandsIT {
     return out;
   }
 
+  private static final List<String> PROMPTS =
+      List.of(
+          "The capital of France is",
+          "1, 2, 3, 4,",
+          "Once upon a time",
+          "The sun rises in the",
+          "def add(a, b):",
+          "Water boils at",
+          "Dear Sir or Madam,",
+          "Monday, Tuesday,",
+          "The opposite of hot is",
+          "To be, or not to be",
+          "A cat sat on the",
+          "The largest planet is",
+          "Roses are red,",
+          "SELECT name FROM",
+          "The recipe needs flour,",
+          "In 1969, people first",
+          "My favourite book is",
+          "public static void main(",
+          "She opened the door and",
+          "Two plus two is");
+
   @Test
-  void offAnswersWhatUpstreamAnswers(@TempDir Path cache) throws Exception {
+  void offAnswersTwentyPromptsAsUpstreamDoes(@TempDir Path cache) throws Exception {
     Files.createSymbolicLink(cache.resolve(NAME.replace('/', '_')), RealModel.directory());
-    for (String prompt : List.of("The capital of France is", "1, 2, 3, 4,")) {
-      List<String> line =
+    for (String prompt : PROMPTS) {
+      List<String> upstream =
           List.of(
               "complete",
               NAME,
@@ -71,21 +95,27 @@ class JlamaCommandsIT {
               "--temperature",
               "0",
               "--tokens",
-              "24",
+              "20",
               "--model-cache",
               cache.toString());
-      String upstream = run("", line.toArray(String[]::new));
-      // piped, upstream prints the answer anew for each token: "12: text [took 1.00ms])"
-      int last = 0;
-      for (int i = 0; upstream.contains("\n" + i + ": "); i++) {
-        last = upstream.indexOf("\n" + i + ": ") + ("\n" + i + ": ").length();
-      }
-      String expected = upstream.substring(last, upstream.lastIndexOf(" [took"));
-      List<String> ours = new ArrayList<>(line);
+      List<String> ours = new ArrayList<>(upstream);
       ours.add("--kv-predict=off");
-      assertThat(run("", ours.toArray(String[]::new)).stripTrailing())
-          .isEqualTo(expected.stripTrailing())
-          .isNotBlank();
+      // first, so that Jlama's kernels are checked before it uses any
+      CliRun off = CliRun.of(ours.toArray(String[]::new));
+      CliRun plain = CliRun.of(upstream.toArray(String[]::new));
+      assertThat(off.exit()).as(off.err()).isZero();
+      assertThat(plain.exit()).as(plain.err()).isZero();
+      // piped, upstream prints the answer anew for each token: "12: text [took 1.00ms])"
+      String printed = "\n" + plain.out();
+      int last = 0;
+      int tokens = 0;
+      for (; printed.contains("\n" + tokens + ": "); tokens++) {
+        String begin = "\n" + tokens + ": ";
+        last = printed.indexOf(begin) + begin.length();
+      }
+      String expected = printed.substring(last, printed.lastIndexOf(" [took"));
+      assertThat(tokens).as(prompt).isGreaterThan(5);
+      assertThat(off.out().stripTrailing()).as(prompt).isEqualTo(expected.stripTrailing());
     }
   }
 
@@ -113,29 +143,57 @@ class JlamaCommandsIT {
     assertThat(out).as("no colours in a pipe").doesNotContain("\033[");
   }
 
+  /** Types into a chat on a terminal; what the terminal then shows. */
+  private static String type(Map<String, String> environment, String... steps) throws Exception {
+    RealModel.directory(); // fetched before, if need be
+    List<String> command = new ArrayList<>(List.of("env"));
+    environment.forEach((name, value) -> command.add(name + "=" + value));
+    command.addAll(List.of("python3", "reference/terminal.py"));
+    command.addAll(List.of(steps));
+    command.add("--");
+    command.addAll(kvp("chat", "--kv-predict=exact", "--temperature", "0"));
+    return Tools.run(command);
+  }
+
   @Test
   void chatWorksTypedAndCtrlCStopsTheAnswerThenLeaves() throws Exception {
-    RealModel.directory(); // fetched before, if need be
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                "python3",
-                "reference/terminal.py",
-                "wait:You: ",
-                "type:What is the capital of France?\\r",
-                "wait:Paris",
-                "wait:You: ",
-                "type:Write a long story about a mill. It has many chapters.\\r",
-                "wait:\\x1b[36m",
-                "wait: the ",
-                "type:\\x03",
-                "wait:[stopped]",
-                "wait:You: ",
-                "type:\\x03",
-                "exit:130",
-                "--"));
-    command.addAll(kvp("chat", "--kv-predict=exact", "--temperature", "0"));
-    assertThat(Tools.run(command)).contains("\033[36m");
+    String shown =
+        type(
+            Map.of(),
+            "wait:You: ",
+            "type:What is the capital \\\\\\r", // goes on in the next line
+            "type:of France?\\r",
+            "wait:Paris",
+            "wait:You: ",
+            "type:Write a long story about a mill. It has many chapters.\\r",
+            "wait:\\x1b[36m",
+            "wait: the ",
+            "type:\\x03",
+            "wait:[stopped]",
+            "wait:You: ",
+            "type:\\x10", // Ctrl-P: the history's last
+            "wait:many chapters.",
+            "type:\\x03", // gives the line up
+            "wait:You: ",
+            "type:\\x03",
+            "exit:130");
+    assertThat(shown).contains("\033[36m");
+  }
+
+  @Test
+  void ctrlCTwiceLeavesAChatInTheMidstOfItsAnswerWithoutColoursWhereNoneAreWanted()
+      throws Exception {
+    String shown =
+        type(
+            Map.of("NO_COLOR", "1"),
+            "wait:You: ",
+            "type:Write a long story about a mill. It has many chapters.\\r",
+            "wait: the ",
+            "type:\\x03",
+            "wait:^C", // shown by the terminal, long before the answer has stopped
+            "type:\\x03",
+            "exit:130");
+    assertThat(shown).doesNotContain("\033[36m");
   }
 
   @Test

@@ -48,7 +48,7 @@ class OpenAiClientIT {
       String output =
           Tools.run(
               List.of(python.toString(), script, server.url() + "v1", KEY, settings.modelName()));
-      assertThat(output.lines().filter(line -> line.startsWith("ok test_"))).hasSize(9);
+      assertThat(output.lines().filter(line -> line.startsWith("ok test_"))).hasSize(10);
     }
   }
 }

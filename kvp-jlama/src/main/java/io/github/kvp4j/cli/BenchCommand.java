@@ -26,10 +26,6 @@ import io.github.kvp4j.bench.Scaling;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.importer.ModelStore;
 import io.github.kvp4j.model.ModelShape;
-import io.github.kvp4j.predictor.Anchors;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -77,6 +73,10 @@ final class BenchCommand implements Callable<Integer> {
           "predict-fast-onednn");
 
   @Mixin private ModelOption model = new ModelOption();
+
+  @Mixin private PromptFileOption promptFile = new PromptFileOption();
+
+  @Mixin private AnchorsOption anchors = new AnchorsOption();
 
   @Option(
       names = "--shape",
@@ -127,14 +127,6 @@ final class BenchCommand implements Callable<Integer> {
   private @Nullable List<String> rows;
 
   @Option(
-      names = "--anchors",
-      paramLabel = "S/T/T",
-      defaultValue = "4/64/0",
-      converter = AnchorsConverter.class,
-      description = "Exact tokens of prediction: sink/tail/top (default: ${DEFAULT-VALUE}).")
-  private Anchors anchors = Anchors.DEFAULT;
-
-  @Option(
       names = "--threads",
       description = "Threads of each row, Jlama's too (default: one for each processor).")
   private @Nullable Integer threads;
@@ -165,12 +157,6 @@ final class BenchCommand implements Callable<Integer> {
       description = "Also measure one thread against two, and reckon 8 and 64 cores from it.")
   private boolean scaling;
 
-  @Option(
-      names = "--prompt",
-      paramLabel = "FILE",
-      description = "The text that prompts are cut from; without it one that comes along.")
-  private @Nullable Path promptFile;
-
   @Option(names = "--json", paramLabel = "FILE", description = "Write the report as JSON too.")
   private @Nullable Path json;
 
@@ -193,7 +179,7 @@ final class BenchCommand implements Callable<Integer> {
             runs,
             warmUps,
             maxTokens,
-            anchors,
+            anchors.value(),
             threads == null ? processors : threads,
             Duration.ofSeconds(timeout));
     if (scaling && processors < 2) {
@@ -201,7 +187,7 @@ final class BenchCommand implements Callable<Integer> {
           KvpException.Kind.BAD_ARGUMENT,
           "--scaling compares one thread with two, and there is but one processor.");
     }
-    String text = text();
+    String text = promptFile.text();
     checkFiles();
     List<RowSpec> specs = specs();
     Path tokenizer = model.directory();
@@ -323,41 +309,11 @@ final class BenchCommand implements Callable<Integer> {
       throw access("The program '" + llamaBench + "' does not exist or can't be run.");
     }
     for (Path out : new @Nullable Path[] {json, csv, plot}) {
-      Path parent = out == null ? null : out.toAbsolutePath().getParent();
-      if (parent != null && !Files.isDirectory(parent)) {
-        throw access("The folder of '" + out + "' does not exist.");
-      }
+      JsonOption.requireFolder(out);
     }
   }
 
   private static KvpException access(String message) {
     return new KvpException(KvpException.Kind.FILE_ACCESS, message);
-  }
-
-  private String text() {
-    try {
-      String text;
-      if (promptFile != null) {
-        text = Files.readString(promptFile);
-      } else {
-        try (InputStream in = BenchCommand.class.getResourceAsStream("demo-prompt.txt")) {
-          if (in == null) {
-            throw new IllegalStateException("the demo's prompt is part of this program");
-          }
-          text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        }
-      }
-      if (text.isBlank()) {
-        throw new KvpException(
-            KvpException.Kind.BAD_ARGUMENT,
-            "The prompt file '" + promptFile + "' is empty; it needs some words.");
-      }
-      return text;
-    } catch (IOException e) {
-      throw new KvpException(
-          KvpException.Kind.FILE_ACCESS,
-          "The prompt file '" + promptFile + "' can't be read: " + KvpException.reason(e) + ".",
-          e);
-    }
   }
 }

@@ -15,13 +15,9 @@ package io.github.kvp4j.cli;
 
 import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.GenerateResult;
-import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.KvpModel;
-import io.github.kvp4j.jlama.Quality;
 import io.github.kvp4j.jlama.RefineSettings;
 import io.github.kvp4j.jlama.RefinementReport;
-import io.github.kvp4j.predictor.Anchors;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -54,44 +50,12 @@ final class CompleteCommand implements Callable<Integer> {
   @Parameters(paramLabel = "PROMPT", description = "What to answer.")
   private String prompt = "";
 
+  @Mixin private PredictionOptions prediction = new PredictionOptions();
+
+  @Mixin private AnchorsOption anchors = new AnchorsOption();
+
   @Option(names = "--raw", description = "Take the prompt as it is, without the chat template.")
   private boolean raw;
-
-  @Option(
-      names = "--mode",
-      defaultValue = "auto",
-      converter = ModeConverter.class,
-      description =
-          "How the prompt is read: auto, exact, predict, refine (predict, then make it exact while"
-              + " the answer is given out), off (default: ${DEFAULT-VALUE}).")
-  private KvpMode mode = KvpMode.AUTO;
-
-  @Option(
-      names = "--kv-predict",
-      arity = "0..1",
-      paramLabel = "MODE",
-      fallbackValue = "auto",
-      preprocessor = KvPredict.AttachedOnly.class,
-      converter = ModeConverter.class,
-      description = "The same as --mode, written as for Jlama's commands; alone it means auto.")
-  private @Nullable KvpMode kvPredict;
-
-  @Option(
-      names = "--quality",
-      defaultValue = "FAITHFUL",
-      description = "Which predictor: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-  private Quality quality = Quality.FAITHFUL;
-
-  @Option(names = "--predictor", paramLabel = "FILE", description = "A predictor of your own.")
-  private @Nullable Path predictor;
-
-  @Option(
-      names = "--anchors",
-      paramLabel = "S/T/T",
-      defaultValue = "4/64/0",
-      converter = AnchorsConverter.class,
-      description = "Exact tokens: sink/tail/top (default: ${DEFAULT-VALUE}).")
-  private Anchors anchors = Anchors.DEFAULT;
 
   @Option(
       names = "--refine-chunk",
@@ -132,9 +96,7 @@ final class CompleteCommand implements Callable<Integer> {
   public Integer call() {
     GenerateRequest.Builder request =
         GenerateRequest.builder(prompt)
-            .mode(kvPredict == null ? mode : kvPredict)
-            .quality(quality)
-            .anchors(anchors)
+            .anchors(anchors.value())
             .refine(refine)
             .maxNewTokens(maxTokens)
             .temperature(temperature)
@@ -142,7 +104,7 @@ final class CompleteCommand implements Callable<Integer> {
             .topP(topP)
             .seed(seed)
             .stopStrings(stop);
-    try (KvpModel loaded = model.builder().predictor(predictor).warmUp(false).build()) {
+    try (KvpModel loaded = prediction.apply(model.builder()).warmUp(false).build()) {
       GenerateResult result =
           loaded.generate(
               raw ? request.build() : request.prompt(loaded.chatPrompt(prompt)).build(),

@@ -13,28 +13,18 @@
  */
 package io.github.kvp4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.GenerateResult;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Quality;
-import io.github.kvp4j.predictor.Anchors;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -57,11 +47,11 @@ import picocli.CommandLine.Option;
 final class DemoCommand implements Callable<Integer> {
   @Mixin private ModelOption model = new ModelOption();
 
-  @Option(
-      names = "--prompt",
-      paramLabel = "FILE",
-      description = "A text file with the user's message; without it one that comes along.")
-  private @Nullable Path promptFile;
+  @Mixin private PromptFileOption promptFile = new PromptFileOption();
+
+  @Mixin private AnchorsOption anchors = new AnchorsOption();
+
+  @Mixin private JsonOption json = new JsonOption();
 
   @Option(
       names = "--max-tokens",
@@ -74,17 +64,6 @@ final class DemoCommand implements Callable<Integer> {
       defaultValue = "5",
       description = "Runs of each way, after one that is not counted (default: ${DEFAULT-VALUE}).")
   private int runs;
-
-  @Option(
-      names = "--anchors",
-      paramLabel = "S/T/T",
-      defaultValue = "4/64/0",
-      converter = AnchorsConverter.class,
-      description = "Exact tokens of prediction: sink/tail/top (default: ${DEFAULT-VALUE}).")
-  private Anchors anchors = Anchors.DEFAULT;
-
-  @Option(names = "--json", paramLabel = "FILE", description = "Write the table as JSON too.")
-  private @Nullable Path json;
 
   private enum Way {
     OFF(KvpMode.OFF, Quality.FAITHFUL),
@@ -107,7 +86,8 @@ final class DemoCommand implements Callable<Integer> {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT, "--runs is " + runs + "; it must be 1 to 1000.");
     }
-    String message = message();
+    json.check();
+    String message = promptFile.text();
     try (KvpModel loaded = model.builder().warmUp(false).build()) {
       String prompt = loaded.chatPrompt(message);
       Map<Way, List<GenerateResult>> results = new LinkedHashMap<>();
@@ -142,9 +122,11 @@ final class DemoCommand implements Callable<Integer> {
       List<Row> rows = rows(results);
       int promptTokens = results.values().iterator().next().getFirst().promptTokens();
       print(loaded, promptTokens, rows);
-      if (json != null) {
-        write(json, promptTokens, rows);
-      }
+      Map<String, Object> root = new LinkedHashMap<>();
+      root.put("model", model.name());
+      root.put("prompt_tokens", promptTokens);
+      root.put("rows", rows);
+      json.write(root);
     }
     return 0;
   }
@@ -154,7 +136,7 @@ final class DemoCommand implements Callable<Integer> {
         .reusesPrefix(false) // every run reads the whole prompt
         .mode(way.mode)
         .quality(way.quality)
-        .anchors(anchors)
+        .anchors(anchors.value())
         .maxNewTokens(maxTokens)
         .build();
   }
@@ -212,7 +194,7 @@ final class DemoCommand implements Callable<Integer> {
         "%nModel %s, prompt of %d tokens, anchors %s, kernels %s%n%n",
         model.name(),
         promptTokens,
-        anchors,
+        anchors.value(),
         loaded.engine().map(e -> e.kernels().name()).orElse("Jlama's"));
     System.out.printf(
         "%-13s %10s %19s %13s %9s %9s%n",
@@ -231,41 +213,6 @@ final class DemoCommand implements Callable<Integer> {
     }
     for (Row r : rows) {
       System.out.printf("%n%s answers:%n%s%n", r.mode, r.answer.strip());
-    }
-  }
-
-  private String message() {
-    try {
-      if (promptFile != null) {
-        return Files.readString(promptFile);
-      }
-      try (InputStream in = DemoCommand.class.getResourceAsStream("demo-prompt.txt")) {
-        if (in == null) {
-          throw new IllegalStateException("the demo's prompt is part of this program");
-        }
-        return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-      }
-    } catch (IOException e) {
-      throw new KvpException(
-          KvpException.Kind.FILE_ACCESS,
-          "The prompt file '" + promptFile + "' can't be read: " + KvpException.reason(e) + ".",
-          e);
-    }
-  }
-
-  private void write(Path file, int promptTokens, List<Row> rows) {
-    Map<String, Object> root = new LinkedHashMap<>();
-    root.put("model", model.name());
-    root.put("prompt_tokens", promptTokens);
-    root.put("rows", rows);
-    ObjectMapper mapper = JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
-    try {
-      Files.writeString(file, mapper.writeValueAsString(root) + "\n");
-    } catch (IOException e) {
-      throw new KvpException(
-          KvpException.Kind.FILE_ACCESS,
-          "The file '" + file + "' can't be written: " + KvpException.reason(e) + ".",
-          e);
     }
   }
 }

@@ -13,8 +13,6 @@
  */
 package io.github.kvp4j.cli;
 
-import com.fasterxml.jackson.databind.SerializationFeature;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.evaluation.AnswerScore;
@@ -30,8 +28,6 @@ import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -65,6 +61,8 @@ import picocli.CommandLine.Option;
     })
 final class EvalCommand implements Callable<Integer> {
   @Mixin private ModelOption model = new ModelOption();
+
+  @Mixin private JsonOption json = new JsonOption();
 
   /** Tokens of a text that is to be continued. */
   private static final int TEXT_TOKENS = 447;
@@ -120,9 +118,6 @@ final class EvalCommand implements Callable<Integer> {
   @Option(names = "--seed", defaultValue = "1", description = "Of the shuffle.")
   private long seed;
 
-  @Option(names = "--json", paramLabel = "FILE", description = "Write the rows as JSON too.")
-  private @Nullable Path json;
-
   /** What is asked. */
   private enum Task {
     SQUAD,
@@ -153,6 +148,7 @@ final class EvalCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    json.check();
     if (limit < 1 || maxTokens < 1 || (refineChunk != null && refineChunk < 1)) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
@@ -175,9 +171,7 @@ final class EvalCommand implements Callable<Integer> {
       List<Way> ways = ways(loaded, engine, items);
       run(loaded, engine, items, ways);
       print(ways, items);
-      if (json != null) {
-        write(json, ways, items.size());
-      }
+      json.write(Map.of("rows", rows(ways, items.size())));
     }
     return 0;
   }
@@ -331,7 +325,7 @@ final class EvalCommand implements Callable<Integer> {
     }
   }
 
-  private void write(Path file, List<Way> ways, int items) {
+  private List<Map<String, Object>> rows(List<Way> ways, int items) {
     List<Map<String, Object>> rows = new ArrayList<>();
     for (Way w : ways) {
       for (String metric :
@@ -353,19 +347,6 @@ final class EvalCommand implements Callable<Integer> {
         rows.add(row);
       }
     }
-    try {
-      Files.writeString(
-          file,
-          JsonMapper.builder()
-                  .enable(SerializationFeature.INDENT_OUTPUT)
-                  .build()
-                  .writeValueAsString(Map.of("rows", rows))
-              + "\n");
-    } catch (IOException e) {
-      throw new KvpException(
-          KvpException.Kind.FILE_ACCESS,
-          "The file '" + file + "' can't be written: " + KvpException.reason(e) + ".",
-          e);
-    }
+    return rows;
   }
 }

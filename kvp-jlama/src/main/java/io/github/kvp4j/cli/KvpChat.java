@@ -97,7 +97,7 @@ final class KvpChat {
     try {
       if (typed) {
         try (Terminal terminal = TerminalBuilder.builder().name("kvp").system(true).build()) {
-          boolean colour = System.getenv("NO_COLOR") == null;
+          boolean colour = System.getenv().getOrDefault("NO_COLOR", "").isEmpty();
           KvpChat chat = new KvpChat(model, system, settings, stats, colour, terminal.writer());
           chat.out.println("Chatting with " + name + "; an empty line ends it.");
           chat.typed(terminal);

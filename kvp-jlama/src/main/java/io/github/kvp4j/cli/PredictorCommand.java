@@ -22,6 +22,7 @@ import io.github.kvp4j.prefill.PrefillEngine;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -32,7 +33,13 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "predictor",
     mixinStandardHelpOptions = true,
-    description = "Shows what a predictor file is, for which model, and what was measured.")
+    description = "Shows what a predictor file is, for which model, and what was measured.",
+    footer = {
+      "",
+      "Examples:",
+      "  kvp predictor info my.safetensors",
+      "  kvp predictor verify my.safetensors --data texts.jsonl.gz --prompts 8 --json quality.json"
+    })
 final class PredictorCommand implements Runnable {
   @Command(
       name = "info",
@@ -78,7 +85,9 @@ final class PredictorCommand implements Runnable {
               names = "--seed",
               defaultValue = "42",
               description = "Of the choice of texts (default: ${DEFAULT-VALUE}).")
-          long seed) {
+          long seed,
+      @Mixin JsonOption json) {
+    json.check();
     PredictorFile p = PredictorFile.read(file);
     TextCorpus corpus = TextCorpus.read(data, seed);
     try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build();
@@ -89,6 +98,7 @@ final class PredictorCommand implements Runnable {
           CalibrateCommand.measure(loaded, engine, p.predictor(), corpus, prompts, seed, progress);
       progress.end();
       printQuality(quality);
+      json.write(Map.of("file", file.toString(), "quality", quality));
     }
     return 0;
   }

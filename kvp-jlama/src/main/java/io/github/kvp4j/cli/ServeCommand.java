@@ -17,7 +17,6 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.KvpModel;
-import io.github.kvp4j.jlama.Quality;
 import io.github.kvp4j.server.KvpServer;
 import io.github.kvp4j.server.ModelAnswerer;
 import io.github.kvp4j.server.ServerSettings;
@@ -58,6 +57,8 @@ import picocli.CommandLine.Option;
     })
 final class ServeCommand implements Callable<Integer> {
   @Mixin private ModelOption model = new ModelOption();
+
+  @Mixin private PredictionOptions prediction = new PredictionOptions();
 
   @Option(
       names = "--host",
@@ -115,23 +116,6 @@ final class ServeCommand implements Callable<Integer> {
               + " ${DEFAULT-VALUE}).")
   private int maxTokens;
 
-  @Option(
-      names = "--mode",
-      defaultValue = "auto",
-      converter = ModeConverter.class,
-      description =
-          "How prompts are read: auto, exact, predict, refine, off (default: ${DEFAULT-VALUE}).")
-  private KvpMode mode = KvpMode.AUTO;
-
-  @Option(
-      names = "--quality",
-      defaultValue = "FAITHFUL",
-      description = "Which predictor: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-  private Quality quality = Quality.FAITHFUL;
-
-  @Option(names = "--predictor", paramLabel = "FILE", description = "A predictor of your own.")
-  private @Nullable Path predictor;
-
   @Override
   public Integer call() throws InterruptedException {
     ServerSettings settings =
@@ -145,7 +129,7 @@ final class ServeCommand implements Callable<Integer> {
             Duration.ofSeconds(timeout),
             Duration.ofSeconds(grace),
             maxTokens);
-    KvpModel loaded = model.builder().mode(mode).quality(quality).predictor(predictor).build();
+    KvpModel loaded = prediction.apply(model.builder()).build();
     // loading warms the prefill engine up; this does so for Jlama's prefill and decoding
     loaded.generate(
         GenerateRequest.builder("Hello. ".repeat(16)).mode(KvpMode.OFF).maxNewTokens(16).build());

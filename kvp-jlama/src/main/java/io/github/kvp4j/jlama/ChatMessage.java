@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.jlama;
 
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -20,8 +21,10 @@ import java.util.Objects;
  *
  * @param role who says it
  * @param text what is said
+ * @param calls for {@link Role#ASSISTANT} what it calls, for {@link Role#TOOL} the one call whose
+ *     result the text is; else none
  */
-public record ChatMessage(Role role, String text) {
+public record ChatMessage(Role role, String text, List<ToolCall> calls) {
   /** Who says a message. */
   public enum Role {
     /** What the model is told before the conversation. */
@@ -29,12 +32,29 @@ public record ChatMessage(Role role, String text) {
     /** Who asks. */
     USER,
     /** The model. */
-    ASSISTANT
+    ASSISTANT,
+    /** A tool that the model has called. */
+    TOOL
   }
 
-  /** Checks that both are there. */
+  /** Checks that the calls fit the role. */
   public ChatMessage {
     Objects.requireNonNull(role, "role");
     Objects.requireNonNull(text, "text");
+    calls = List.copyOf(calls);
+    boolean fit =
+        switch (role) {
+          case SYSTEM, USER -> calls.isEmpty();
+          case ASSISTANT -> true;
+          case TOOL -> calls.size() == 1;
+        };
+    if (!fit) {
+      throw new IllegalArgumentException("a " + role + " message with " + calls.size() + " calls");
+    }
+  }
+
+  /** A message that calls nothing. */
+  public ChatMessage(Role role, String text) {
+    this(role, text, List.of());
   }
 }

@@ -248,7 +248,8 @@ public final class KvpModel implements AutoCloseable {
   }
 
   /**
-   * A conversation as a prompt, by the model's chat template, with the begin of the answer.
+   * A conversation as a prompt, by the model's chat template, with the begin of the answer. Calls
+   * of tools are left out; {@code io.github.kvp4j.tools.ToolPrompt} has them.
    *
    * @throws KvpException UNSUPPORTED if there is no template, or if it leaves a message out, as
    *     some do with system messages
@@ -264,9 +265,13 @@ public final class KvpModel implements AutoCloseable {
         case SYSTEM -> builder.addSystemMessage(marked);
         case USER -> builder.addUserMessage(marked);
         case ASSISTANT -> builder.addAssistantMessage(marked);
+        case TOOL ->
+            throw new KvpException(
+                KvpException.Kind.BAD_ARGUMENT,
+                "A message is a tool's result, which needs a ToolPrompt; give only texts here.");
       }
     }
-    String prompt = builder.build().getPrompt().replace(String.valueOf(mark), "");
+    String prompt = render(builder).replace(String.valueOf(mark), "");
     for (ChatMessage message : messages) {
       // a template may drop the reasoning of earlier answers, so those are not looked for
       if (message.role() != ChatMessage.Role.ASSISTANT
@@ -279,6 +284,17 @@ public final class KvpModel implements AutoCloseable {
       }
     }
     return prompt;
+  }
+
+  private static String render(PromptSupport.Builder builder) {
+    try {
+      return builder.build().getPrompt();
+    } catch (UnsupportedOperationException e) {
+      throw new KvpException(
+          KvpException.Kind.UNSUPPORTED,
+          "The model's chat template can't be read: " + e.getMessage() + ".",
+          e);
+    }
   }
 
   private static char unusedIn(List<ChatMessage> messages) {

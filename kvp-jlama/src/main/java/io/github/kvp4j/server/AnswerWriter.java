@@ -16,11 +16,15 @@ package io.github.kvp4j.server;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
+import io.github.kvp4j.jlama.ToolCall;
+import io.github.kvp4j.tools.ToolCallParser;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -41,6 +45,9 @@ final class AnswerWriter implements AutoCloseable {
     }
   }
 
+  /** A comment in a stream. */
+  private static final String WAITING = ": waiting\n\n";
+
   private static final long SIGN_OF_LIFE_NANOS = 1_000_000_000L;
   private static final SplittableRandom RANDOM = new SplittableRandom();
 
@@ -50,6 +57,9 @@ final class AnswerWriter implements AutoCloseable {
   private final String id;
   private final long created = Instant.now().getEpochSecond();
   private final StringBuilder text = new StringBuilder();
+  private final StringBuilder shown = new StringBuilder();
+  private final List<ToolCall> calls = new ArrayList<>();
+  private final ToolCallParser parser;
   private final ReentrantLock lock = new ReentrantLock();
   private final Thread signs;
   private long lastWrite = System.nanoTime();
@@ -62,6 +72,7 @@ final class AnswerWriter implements AutoCloseable {
     this.request = request;
     this.model = model;
     this.id = (request.chat() ? "chatcmpl-" : "cmpl-") + randomName();
+    this.parser = new ToolCallParser(request.tools().names(), this::show, this::show);
     this.signs = Thread.ofVirtual().name("kvp-signs-of-life").unstarted(this::signsOfLife);
     if (request.stream()) {
       signs.start();
@@ -87,7 +98,12 @@ final class AnswerWriter implements AutoCloseable {
     }
   }
 
-  /** What was answered up to now. */
+  /** Says what the answer was made to begin with. */
+  void begin(String text) {
+    parser.accept(text);
+  }
+
+  /** What was answered up to now, calls included. */
   String text() {
     return text.toString();
   }
@@ -96,24 +112,63 @@ final class AnswerWriter implements AutoCloseable {
   void add(String part) {
     text.append(part);
     guarded(() -> {
-      if (request.stream()) {
-        firstEvent();
-        event(chunk(part, null));
-      } else if (System.nanoTime() - lastWrite > SIGN_OF_LIFE_NANOS) {
-        write(" ");
+      if (request.tools().tools().isEmpty()) {
+        show(part);
+      } else {
+        parser.accept(part);
+      }
+      if (System.nanoTime() - lastWrite > SIGN_OF_LIFE_NANOS) {
+        write(request.stream() ? WAITING : " ");
       }
     });
+  }
+
+  private void show(String part) {
+    shown.append(part);
+    if (request.stream()) {
+      guarded(() -> {
+        firstEvent();
+        event(chunk(part, null));
+      });
+    }
+  }
+
+  private void show(ToolCall call) {
+    int index = calls.size();
+    if (index > 0 && !request.tools().parallel()) {
+      return;
+    }
+    calls.add(call);
+    if (request.stream()) {
+      guarded(() -> {
+        firstEvent();
+        ObjectNode chunk = chunk("", null);
+        ObjectNode delta = JsonNodeFactory.instance.objectNode();
+        delta.putArray("tool_calls").add(json(call).put("index", index));
+        ((ObjectNode) chunk.get("choices").get(0)).set("delta", delta);
+        event(chunk);
+      });
+    }
+  }
+
+  private static ObjectNode json(ToolCall call) {
+    ObjectNode json = JsonNodeFactory.instance.objectNode();
+    json.put("id", call.id()).put("type", "function");
+    json.putObject("function").put("name", call.name()).put("arguments", call.arguments());
+    return json;
   }
 
   /** Ends the answer. */
   void finish(Answer answer) {
     guarded(() -> {
+      parser.finish();
+      String reason = calls.isEmpty() ? answer.finishReason() : "tool_calls";
       if (!request.stream()) {
-        write(whole(answer).toString());
+        write(whole(answer, reason).toString());
         return;
       }
       firstEvent();
-      ObjectNode last = chunk("", answer.finishReason());
+      ObjectNode last = chunk("", reason);
       last.set("kvp", answer.kvp());
       event(last);
       if (request.includeUsage()) {
@@ -146,7 +201,7 @@ final class AnswerWriter implements AutoCloseable {
           if (answering) {
             return;
           }
-          write(": waiting\n\n");
+          write(WAITING);
         } finally {
           lock.unlock();
         }
@@ -186,7 +241,8 @@ final class AnswerWriter implements AutoCloseable {
     if (request.chat()) {
       ObjectNode first = header("chat.completion.chunk");
       ObjectNode choice = first.putArray("choices").addObject().put("index", 0);
-      choice.putObject("delta").put("role", "assistant").put("content", "");
+      ObjectNode delta = choice.putObject("delta").put("role", "assistant");
+      delta.put("content", request.tools().tools().isEmpty() ? "" : null);
       choice.putNull("finish_reason");
       event(first);
     }
@@ -207,19 +263,20 @@ final class AnswerWriter implements AutoCloseable {
     return chunk;
   }
 
-  private ObjectNode whole(Answer answer) {
+  private ObjectNode whole(Answer answer, String reason) {
     ObjectNode root = header(request.chat() ? "chat.completion" : "text_completion");
     ObjectNode choice = root.putArray("choices").addObject().put("index", 0);
     if (request.chat()) {
-      choice
-          .putObject("message")
-          .put("role", "assistant")
-          .put("content", answer.text())
-          .putNull("refusal");
+      ObjectNode message = choice.putObject("message").put("role", "assistant");
+      message.put("content", calls.isEmpty() || !shown.isEmpty() ? shown.toString() : null);
+      message.putNull("refusal");
+      if (!calls.isEmpty()) {
+        calls.forEach(call -> message.withArray("tool_calls").add(json(call)));
+      }
     } else {
-      choice.put("text", answer.text());
+      choice.put("text", shown.toString());
     }
-    choice.putNull("logprobs").put("finish_reason", answer.finishReason());
+    choice.putNull("logprobs").put("finish_reason", reason);
     root.set("usage", answer.usage());
     root.set("kvp", answer.kvp());
     return root;

@@ -16,6 +16,8 @@ package io.github.kvp4j.server;
 import io.github.kvp4j.jlama.ChatMessage;
 import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.GenerateResult;
+import io.github.kvp4j.tools.Tool;
+import io.github.kvp4j.tools.ToolPrompt;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -26,8 +28,13 @@ import java.util.function.Consumer;
  * messages may be shown to a client: they name no path.
  */
 public interface Answerer {
-  /** A conversation as a prompt. */
-  String chatPrompt(List<ChatMessage> messages);
+  /**
+   * A conversation as a prompt.
+   *
+   * @param tools what the answer may call, or none
+   * @param callRequired whether the answer has to be a call of one of them
+   */
+  ToolPrompt prompt(List<ChatMessage> messages, List<Tool> tools, boolean callRequired);
 
   /** How many tokens a text has. */
   int countTokens(String text);

@@ -23,11 +23,15 @@ import io.github.kvp4j.jlama.ChatMessage;
 import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.Quality;
+import io.github.kvp4j.jlama.ToolCall;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.tools.ToolPrompt;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.OptionalLong;
 
 /**
@@ -36,6 +40,7 @@ import java.util.OptionalLong;
  * @param chat whether it came as a conversation, and is answered as one
  * @param messages the conversation, empty for a completion
  * @param text the prompt of a completion, empty for a conversation
+ * @param tools what the answer may call, and whether it has to
  * @param stream whether the answer goes out as it comes
  * @param includeUsage whether a stream ends with the usage
  * @param settings everything but the prompt
@@ -44,11 +49,13 @@ record ApiRequest(
     boolean chat,
     List<ChatMessage> messages,
     String text,
+    ToolChoice tools,
     boolean stream,
     boolean includeUsage,
     GenerateRequest.Builder settings) {
   private static final int MAX_MESSAGES = 4096;
   private static final int MAX_STOPS = 4;
+  private static final int MAX_CALLS = 128;
 
   /** OpenAI's default for completions. */
   private static final int COMPLETION_TOKENS = 16;
@@ -64,17 +71,15 @@ record ApiRequest(
           "service_tier",
           "safety_identifier",
           "prompt_cache_key",
-          "prompt_cache_retention",
-          "parallel_tool_calls");
+          "prompt_cache_retention");
 
   /** Reads a chat request. */
   static ApiRequest chat(JsonNode body, ServerSettings server) {
     Fields fields = new Fields(body, "");
     model(fields, server);
     List<ChatMessage> messages = messages(fields);
-    fields.onlyNeutral("tools", JSON.arrayNode());
+    ToolChoice tools = ToolChoice.read(fields);
     fields.onlyNeutral("functions", JSON.arrayNode());
-    fields.onlyNeutral("tool_choice", TextNode.valueOf("none"), TextNode.valueOf("auto"));
     fields.onlyNeutral("function_call", TextNode.valueOf("none"), TextNode.valueOf("auto"));
     fields.onlyNeutral("response_format", JSON.objectNode().put("type", "text"));
     fields.onlyNeutral("modalities", JSON.arrayNode().add("text"));
@@ -83,7 +88,7 @@ record ApiRequest(
     OptionalLong tokens = fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE);
     OptionalLong older = fields.integer("max_tokens", 1, Integer.MAX_VALUE);
     long most = tokens.orElse(older.orElse(server.maxTokens()));
-    return finish(true, fields, messages, "", (int) most);
+    return finish(true, fields, messages, "", tools, (int) most);
   }
 
   /** Reads a completion request. */
@@ -103,12 +108,17 @@ record ApiRequest(
     fields.onlyNeutral("best_of", IntNode.valueOf(1));
     fields.onlyNeutral("logprobs");
     long most = fields.integer("max_tokens", 1, Integer.MAX_VALUE).orElse(COMPLETION_TOKENS);
-    return finish(false, fields, List.of(), prompt.textValue(), (int) most);
+    return finish(false, fields, List.of(), prompt.textValue(), ToolChoice.NONE, (int) most);
   }
 
   /** What both have. */
   private static ApiRequest finish(
-      boolean chat, Fields fields, List<ChatMessage> messages, String text, int maxTokens) {
+      boolean chat,
+      Fields fields,
+      List<ChatMessage> messages,
+      String text,
+      ToolChoice tools,
+      int maxTokens) {
     fields.onlyNeutral("n", IntNode.valueOf(1));
     fields.onlyNeutral("presence_penalty", IntNode.valueOf(0));
     fields.onlyNeutral("frequency_penalty", IntNode.valueOf(0));
@@ -138,7 +148,7 @@ record ApiRequest(
             .orElse(false);
     fields.get("kvp").ifPresent(o -> prediction(new Fields(o, "kvp"), settings));
     fields.noOthers();
-    return new ApiRequest(chat, messages, text, stream, usage, settings);
+    return new ApiRequest(chat, messages, text, tools, stream, usage, settings);
   }
 
   /** The one extension: how the prompt is read. */
@@ -180,29 +190,60 @@ record ApiRequest(
       throw fields.wrong("messages", "a list of 1 to " + MAX_MESSAGES + " messages");
     }
     List<ChatMessage> out = new ArrayList<>();
+    Map<String, ToolCall> calls = new HashMap<>();
     for (int i = 0; i < list.size(); i++) {
-      out.add(message(new Fields(list.get(i), "messages[" + i + "]")));
+      ChatMessage message = message(new Fields(list.get(i), "messages[" + i + "]"), calls);
+      message.calls().forEach(call -> calls.put(call.id(), call));
+      out.add(message);
     }
     return out;
   }
 
-  private static ChatMessage message(Fields m) {
-    String role = m.text("role").orElse("");
-    ChatMessage.Role who =
-        switch (role) {
+  /**
+   * Reads one message.
+   *
+   * @param called by their ids, what the messages before it have called
+   */
+  private static ChatMessage message(Fields m, Map<String, ToolCall> called) {
+    ChatMessage.Role role =
+        switch (m.text("role").orElse("")) {
           case "system", "developer" -> ChatMessage.Role.SYSTEM;
           case "user" -> ChatMessage.Role.USER;
           case "assistant" -> ChatMessage.Role.ASSISTANT;
-          case "tool", "function" -> throw HttpError.unsupported("messages.role");
-          default -> throw m.wrong("role", "'system', 'developer', 'user' or 'assistant'");
+          case "tool" -> ChatMessage.Role.TOOL;
+          case "function" -> throw HttpError.unsupported("messages.role");
+          default -> throw m.wrong("role", "'system', 'developer', 'user', 'assistant' or 'tool'");
         };
-    String text = content(m);
-    m.onlyNeutral("tool_calls", JSON.arrayNode());
+    List<ToolCall> calls = new ArrayList<>();
+    if (role == ChatMessage.Role.ASSISTANT) {
+      m.list("tool_calls", MAX_CALLS).forEach(call -> calls.add(call(call)));
+    } else if (role == ChatMessage.Role.TOOL) {
+      ToolCall answered = called.get(m.text("tool_call_id").orElse(""));
+      if (answered == null) {
+        throw m.wrong("tool_call_id", "the id of a call in an assistant's message before it");
+      }
+      calls.add(answered);
+    }
+    boolean silent = role == ChatMessage.Role.ASSISTANT && !calls.isEmpty();
+    String text = silent && m.get("content").isEmpty() ? "" : content(m);
     m.onlyNeutral("function_call");
     m.onlyNeutral("audio");
     m.ignore(List.of("name", "refusal", "annotations"));
     m.noOthers();
-    return new ChatMessage(who, text);
+    return new ChatMessage(role, text, calls);
+  }
+
+  /** A call that an earlier answer has made, as it went out. */
+  private static ToolCall call(Fields call) {
+    String id = call.text("id").orElseThrow(() -> call.wrong("id", "given"));
+    call.onlyNeutral("type", TextNode.valueOf("function"));
+    Fields function = call.object("function");
+    ToolCall out =
+        new ToolCall(id, ToolChoice.name(function), function.text("arguments").orElse(""));
+    function.noOthers();
+    call.ignore(List.of("index")); // of a streamed answer's part
+    call.noOthers();
+    return out;
   }
 
   /** A text, or a list of parts that are all text. */
@@ -244,9 +285,15 @@ record ApiRequest(
     return out;
   }
 
+  /** The prompt, with what the answer is made to begin with. */
+  ToolPrompt prompt(Answerer answerer) {
+    return chat
+        ? answerer.prompt(messages, tools.tools(), tools.required())
+        : new ToolPrompt(text, "");
+  }
+
   /** The request for the model. */
-  GenerateRequest build(Answerer answerer, Cancellation cancellation) {
-    String prompt = chat ? answerer.chatPrompt(messages) : text;
-    return settings.prompt(prompt).cancellation(cancellation).build();
+  GenerateRequest build(ToolPrompt prompt, Cancellation cancellation) {
+    return settings.prompt(prompt.text() + prompt.begin()).cancellation(cancellation).build();
   }
 }

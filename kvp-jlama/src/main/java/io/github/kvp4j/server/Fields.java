@@ -14,6 +14,7 @@
 package io.github.kvp4j.server;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -23,6 +24,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * The fields of a JSON object, read with their types and bounds; null is as good as absent. A field
@@ -68,7 +70,27 @@ final class Fields {
         });
   }
 
+  /** An object, which has to be there. */
+  Fields object(String name) {
+    return new Fields(get(name).orElseThrow(() -> wrong(name, "given, as an object")), full(name));
+  }
+
+  /** A list of objects, empty where it is absent. */
+  List<Fields> list(String name, int most) {
+    JsonNode list = get(name).orElse(JsonNodeFactory.instance.arrayNode());
+    if (!list.isArray() || list.size() > most) {
+      throw wrong(name, "a list of up to " + most + " objects");
+    }
+    return IntStream.range(0, list.size())
+        .mapToObj(i -> new Fields(list.get(i), full(name) + "[" + i + "]"))
+        .toList();
+  }
+
   boolean bool(String name) {
+    return bool(name, false);
+  }
+
+  boolean bool(String name, boolean otherwise) {
     return get(name)
         .map(v -> {
           if (!v.isBoolean()) {
@@ -76,7 +98,7 @@ final class Fields {
           }
           return v.booleanValue();
         })
-        .orElse(false);
+        .orElse(otherwise);
   }
 
   OptionalLong integer(String name, long min, long max) {

@@ -23,6 +23,7 @@ import io.github.kvp4j.jlama.FinishReason;
 import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.GenerateResult;
 import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.tools.ToolPrompt;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetSocketAddress;
@@ -270,7 +271,9 @@ public final class KvpServer implements AutoCloseable {
       GenerateRequest full = null;
       try {
         cancellation.check();
-        full = request.build(answerer, cancellation);
+        ToolPrompt prompt = request.prompt(answerer);
+        writer.begin(prompt.begin());
+        full = request.build(prompt, cancellation);
         GenerateResult result = answerer.generate(full, writer::add);
         metrics.answer(result);
         return Answer.of(result);

@@ -18,6 +18,8 @@ import io.github.kvp4j.jlama.ChatMessage;
 import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.GenerateResult;
 import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.tools.Tool;
+import io.github.kvp4j.tools.ToolPrompt;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
@@ -30,8 +32,8 @@ import java.util.function.Supplier;
  */
 public record ModelAnswerer(KvpModel model) implements Answerer {
   @Override
-  public String chatPrompt(List<ChatMessage> messages) {
-    return withoutPath(() -> model.chatPrompt(messages));
+  public ToolPrompt prompt(List<ChatMessage> messages, List<Tool> tools, boolean callRequired) {
+    return withoutPath(() -> ToolPrompt.of(model, messages, tools, callRequired));
   }
 
   @Override

@@ -15,9 +15,6 @@ package io.github.kvp4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -44,17 +41,11 @@ class BenchCommandTest {
         "--prompt no/such.txt | 1 | no/such.txt"
       })
   void oneSentenceAndTheExitCode(String line, int exit, String named) {
-    PrintStream err = System.err;
-    ByteArrayOutputStream said = new ByteArrayOutputStream();
-    int actual;
-    try {
-      System.setErr(new PrintStream(said, true, StandardCharsets.UTF_8));
-      actual = KvpCli.run(("bench " + line.strip()).split(" ", -1));
-    } finally {
-      System.setErr(err);
-    }
-    String message = said.toString(StandardCharsets.UTF_8);
-    assertThat(actual).as(message).isEqualTo(exit);
-    assertThat(message).contains(named.strip()).doesNotContain("Exception").doesNotContain("\tat ");
+    CliRun run = CliRun.of(("bench " + line.strip()).split(" ", -1));
+    assertThat(run.exit()).as(run.err()).isEqualTo(exit);
+    assertThat(run.err())
+        .contains(named.strip())
+        .doesNotContain("Exception")
+        .doesNotContain("\tat ");
   }
 }

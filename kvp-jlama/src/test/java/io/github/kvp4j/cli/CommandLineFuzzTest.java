@@ -16,9 +16,9 @@ package io.github.kvp4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import net.jqwik.api.Arbitraries;
@@ -35,6 +35,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Whatever is typed: exit 2 or 1 and one sentence, or what was asked for; never a stack trace. */
 class CommandLineFuzzTest {
+  /** How many times as many cases as usual: {@code -Dkvp.fuzz=17}. */
+  private static final int TIMES = Integer.getInteger("kvp.fuzz", 1);
+
   private static @Nullable String model;
 
   /** No model is at hand, so that nothing of what is typed takes long. */
@@ -53,7 +56,7 @@ class CommandLineFuzzTest {
   }
 
   @Provide
-  Arbitrary<List<String>> lines() {
+  Arbitrary<List<List<String>>> lines() {
     Arbitrary<String> command =
         Arbitraries.of(
             "demo",
@@ -62,6 +65,7 @@ class CommandLineFuzzTest {
             "import",
             "calibrate",
             "eval",
+            "bench",
             "predictor",
             "help",
             "--verbos",
@@ -119,11 +123,17 @@ class CommandLineFuzzTest {
             "%s%n",
             "\n\tat x");
     return Combinators.combine(command, word.list().ofMaxSize(6))
-        .as((c, words) -> Stream.concat(Stream.of(c), words.stream()).toList());
+        .as((c, words) -> Stream.concat(Stream.of(c), words.stream()).toList())
+        .list()
+        .ofSize(TIMES);
   }
 
   @Property(tries = 300, shrinking = ShrinkingMode.OFF)
-  void anyCommandLineEndsInOneSentence(@ForAll("lines") List<String> line) {
+  void anyCommandLineEndsInOneSentence(@ForAll("lines") List<List<String>> lines) {
+    lines.forEach(CommandLineFuzzTest::expectOneSentence);
+  }
+
+  private static void expectOneSentence(List<String> line) {
     CliRun run = CliRun.of(line.toArray(String[]::new));
     assertThat(run.exit()).as("%s: %s", line, run.err()).isIn(0, 1, 2);
     assertThat(run.err())
@@ -144,13 +154,40 @@ class CommandLineFuzzTest {
   void completionKnowsTheCommands() throws IOException, InterruptedException {
     CliRun run = CliRun.of("generate-completion");
     assertThat(run.exit()).isZero();
-    assertThat(run.out()).contains("calibrate", "serve", "--kv-predict");
+    assertThat(run.out())
+        .contains("--kv-predict", "bashcompinit")
+        .doesNotContain("complete-with-jlama");
     Path script = Files.writeString(Files.createTempFile("kvp-completion", ".bash"), run.out());
     try {
-      List<String> bash = new ArrayList<>(List.of("bash", "-n", script.toString()));
-      assertThat(new ProcessBuilder(bash).inheritIO().start().waitFor()).isZero();
+      assertThat(completed(script, "kvp", "ca")).containsExactly("calibrate");
+      assertThat(completed(script, "kvp", "serve", "--api")).containsExactly("--api-key-file");
+      assertThat(completed(script, "kvp", "predictor", "ver")).containsExactly("verify");
     } finally {
       Files.delete(script);
     }
+  }
+
+  /** What bash makes of the last word of a line. */
+  private static List<String> completed(Path script, String... line)
+      throws IOException, InterruptedException {
+    String words = String.join(" ", line);
+    Process bash =
+        new ProcessBuilder(
+                "bash",
+                "-c",
+                ". "
+                    + script
+                    + "; COMP_WORDS=("
+                    + words
+                    + "); COMP_CWORD="
+                    + (line.length - 1)
+                    + "; COMP_LINE='"
+                    + words
+                    + "'; _complete_kvp; printf '%s\\n' \"${COMPREPLY[@]}\"")
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    String out = new String(bash.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(bash.waitFor()).isZero();
+    return out.lines().map(String::strip).toList();
   }
 }

@@ -31,12 +31,16 @@ class ServedModelTest {
     try (KvpModel model = KvpModel.builder(folder).warmUp(false).build()) {
       ModelAnswerer answerer = new ModelAnswerer(model);
       assertThat(
-              answerer.chatPrompt(
-                  List.of(
-                      new ChatMessage(ChatMessage.Role.SYSTEM, "be {{ 7 * 7 }}"),
-                      new ChatMessage(ChatMessage.Role.USER, "{% raw"),
-                      new ChatMessage(ChatMessage.Role.ASSISTANT, "\uF8FF"),
-                      new ChatMessage(ChatMessage.Role.USER, "then?"))))
+              answerer
+                  .prompt(
+                      List.of(
+                          new ChatMessage(ChatMessage.Role.SYSTEM, "be {{ 7 * 7 }}"),
+                          new ChatMessage(ChatMessage.Role.USER, "{% raw"),
+                          new ChatMessage(ChatMessage.Role.ASSISTANT, "\uF8FF"),
+                          new ChatMessage(ChatMessage.Role.USER, "then?")),
+                      List.of(),
+                      false)
+                  .text())
           .isEqualTo(
               """
               <|im_start|>system

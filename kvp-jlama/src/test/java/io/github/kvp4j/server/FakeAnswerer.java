@@ -18,6 +18,9 @@ import io.github.kvp4j.jlama.FinishReason;
 import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.GenerateResult;
 import io.github.kvp4j.jlama.KvpMode;
+import io.github.kvp4j.jlama.ToolCall;
+import io.github.kvp4j.tools.Tool;
+import io.github.kvp4j.tools.ToolPrompt;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -43,10 +46,19 @@ final class FakeAnswerer implements Answerer {
   }
 
   @Override
-  public String chatPrompt(List<ChatMessage> messages) {
-    return messages.stream()
-        .map(m -> m.role().name().charAt(0) + ":" + m.text())
-        .collect(Collectors.joining("|"));
+  public ToolPrompt prompt(List<ChatMessage> messages, List<Tool> tools, boolean callRequired) {
+    String conversation =
+        messages.stream()
+            .map(m -> m.role().name().charAt(0) + ":" + m.text() + shown(m.calls()))
+            .collect(Collectors.joining("|"));
+    String offered = tools.stream().map(t -> "{" + t.name() + "}").collect(Collectors.joining());
+    return new ToolPrompt(conversation + offered, callRequired ? "<tool_call>" : "");
+  }
+
+  private static String shown(List<ToolCall> calls) {
+    return calls.stream()
+        .map(c -> "{" + c.name() + c.arguments() + "}")
+        .collect(Collectors.joining());
   }
 
   @Override

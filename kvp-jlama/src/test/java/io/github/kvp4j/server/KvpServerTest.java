@@ -29,6 +29,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -152,6 +153,98 @@ class KvpServerTest extends ServerTestBase {
     assertThat(answerer.requests.getLast().prompt()).isEqualTo("S:be brief|U:ab|A:c|U:é");
   }
 
+  private static final String TWO_TOOLS =
+      "\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"now\"}}, {\"type\": \"function\","
+          + " \"function\": {\"name\": \"add\", \"description\": \"Adds.\", \"parameters\": {\"type\":"
+          + " \"object\", \"properties\": {\"a\": {\"type\": \"number\"}}}}}]";
+
+  /** Says something, then calls both tools, in parts that end anywhere. */
+  private void callBothTools() {
+    answerer.answer((_, out) -> {
+      String answer =
+          "I look.\n<tool_call>{\"name\": \"now\", \"arguments\": {}}</tool_call>\n"
+              + "<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 1}}\n</tool_call>";
+      for (int i = 0; i < answer.length(); i += 7) {
+        out.accept(answer.substring(i, Math.min(answer.length(), i + 7)));
+      }
+    });
+  }
+
+  @Test
+  void callsOfToolsAreAnswered() throws Exception {
+    callBothTools();
+    JsonNode choice = json(chat(TWO_TOOLS)).at("/choices/0");
+    assertThat(answerer.requests.getLast().prompt()).isEqualTo("U:one two three{now}{add}");
+    assertThat(choice.get("finish_reason").asText()).isEqualTo("tool_calls");
+    assertThat(choice.at("/message/content").asText()).isEqualTo("I look.");
+    JsonNode calls = choice.at("/message/tool_calls");
+    assertThat(calls).hasSize(2);
+    assertThat(calls.at("/0/id").asText()).startsWith("call_");
+    assertThat(calls.at("/1/type").asText()).isEqualTo("function");
+    assertThat(calls.at("/1/function/name").asText()).isEqualTo("add");
+    assertThat(calls.at("/1/function/arguments").asText()).isEqualTo("{\"a\":1}");
+    JsonNode one = json(chat(TWO_TOOLS + ", \"parallel_tool_calls\": false")).at("/choices/0");
+    assertThat(one.at("/message/tool_calls")).hasSize(1);
+    JsonNode none = json(chat(TWO_TOOLS + ", \"tool_choice\": \"none\"")).at("/choices/0");
+    assertThat(none.get("finish_reason").asText()).isEqualTo("stop");
+    assertThat(none.at("/message/content").asText()).contains("<tool_call>");
+    assertThat(answerer.requests.getLast().prompt()).isEqualTo("U:one two three");
+  }
+
+  @Test
+  void callsOfToolsAreStreamed() throws Exception {
+    callBothTools();
+    List<String> events = events(chat(TWO_TOOLS + ", \"stream\": true").body());
+    StringBuilder text = new StringBuilder();
+    List<JsonNode> calls = new ArrayList<>();
+    for (String event : events.subList(1, events.size() - 2)) {
+      JsonNode delta = JSON.readTree(event).at("/choices/0/delta");
+      text.append(delta.path("content").asText(""));
+      delta.path("tool_calls").forEach(calls::add);
+    }
+    assertThat(text).hasToString("I look.");
+    assertThat(calls).hasSize(2);
+    assertThat(calls.get(1).get("index").asInt()).isEqualTo(1);
+    assertThat(calls.get(1).at("/function/name").asText()).isEqualTo("add");
+    JsonNode end = JSON.readTree(events.get(events.size() - 2));
+    assertThat(end.at("/choices/0/finish_reason").asText()).isEqualTo("tool_calls");
+  }
+
+  @Test
+  void aCallThatIsAskedForIsBegun() throws Exception {
+    answerer.answer((_, out) -> out.accept("{\"name\": \"add\"}"));
+    for (String choice :
+        List.of("\"required\"", "{\"type\": \"function\", \"function\": {\"name\": \"add\"}}")) {
+      JsonNode root = json(chat(TWO_TOOLS + ", \"tool_choice\": " + choice));
+      assertThat(root.at("/choices/0/message/tool_calls/0/function/name").asText())
+          .isEqualTo("add");
+      assertThat(root.at("/choices/0/message/content").isNull()).isTrue();
+    }
+    assertThat(answerer.requests)
+        .extracting(GenerateRequest::prompt)
+        .containsExactly("U:one two three{now}{add}<tool_call>", "U:one two three{add}<tool_call>");
+    answerer.answer((_, out) -> out.accept("nothing of the kind"));
+    JsonNode text = json(chat(TWO_TOOLS + ", \"tool_choice\": \"required\"")).at("/choices/0");
+    assertThat(text.at("/message/content").asText()).isEqualTo("<tool_call>nothing of the kind");
+    assertThat(text.get("finish_reason").asText()).isEqualTo("stop");
+  }
+
+  @Test
+  void callsAndTheirResultsAreRead() throws Exception {
+    String call =
+        "{\"id\": \"c1\", \"type\": \"function\", \"function\": {\"name\": \"add\", \"arguments\":"
+            + " \"{}\"}}";
+    send(
+        post(
+                "v1/chat/completions",
+                "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\","
+                    + " \"content\": null, \"tool_calls\": ["
+                    + call
+                    + "]}, {\"role\": \"tool\", \"tool_call_id\": \"c1\", \"content\": \"3\"}]}")
+            .build());
+    assertThat(answerer.requests.getLast().prompt()).isEqualTo("U:a|A:{add{}}|T:3{add{}}");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = ';',
@@ -172,8 +265,24 @@ class KvpServerTest extends ServerTestBase {
         "\"stream_options\": true; stream_options",
         "\"stream_options\": {\"x\": 1}; stream_options.x",
         "\"n\": 2; n",
-        "\"tools\": [{\"type\": \"function\"}]; tools",
+        "\"tools\": {}; tools",
+        "\"tools\": [{\"type\": \"code\"}]; tools[0].type",
+        "\"tools\": [{\"type\": \"function\"}]; tools[0].function",
+        "\"tools\": [{\"type\": \"function\", \"function\": {}}]; tools[0].function.name",
+        "\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"a b\"}}]; tools[0].function.name",
+        "\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"strict\": true}}];"
+            + " tools[0].function.strict",
+        "\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"parameters\": []}}];"
+            + " tools[0].function.parameters",
+        "\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}, {\"type\": \"function\","
+            + " \"function\": {\"name\": \"f\"}}]; tools[1].function.name",
         "\"tool_choice\": \"required\"; tool_choice",
+        "\"tool_choice\": \"some\"; tool_choice",
+        "\"tool_choice\": 1; tool_choice",
+        "\"tool_choice\": {\"type\": \"function\", \"function\": {\"name\": \"f\"}};"
+            + " tool_choice.function.name",
+        "\"parallel_tool_calls\": 1; parallel_tool_calls",
+        "\"functions\": [1]; functions",
         "\"response_format\": {\"type\": \"json_object\"}; response_format",
         "\"logprobs\": true; logprobs",
         "\"logit_bias\": {\"5\": 1}; logit_bias",
@@ -210,7 +319,10 @@ class KvpServerTest extends ServerTestBase {
         "{\"messages\": [{\"role\": \"nobody\", \"content\": \"x\"}]}",
         "{\"messages\": [{\"role\": \"tool\", \"content\": \"x\"}]}",
         "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image_url\"}]}]}",
+        "{\"messages\": [{\"role\": \"tool\", \"content\": \"x\", \"tool_call_id\": \"1\"}]}",
         "{\"messages\": [{\"role\": \"user\", \"content\": \"x\", \"tool_calls\": [{}]}]}",
+        "{\"messages\": [{\"role\": \"assistant\", \"tool_calls\": []}]}",
+        "{\"messages\": [{\"role\": \"assistant\", \"tool_calls\": [{\"id\": \"1\"}]}]}",
         "{\"messages\": [7]}",
         "{\"messages\": [{\"role\": \"user\", \"content\": \"x\"}]} trailing",
         "{\"a\": 1, \"a\": 2}",

@@ -13,9 +13,7 @@
  */
 package io.github.kvp4j.langchain4j;
 
-import static io.github.kvp4j.langchain4j.ChatErrors.unsupported;
-
-import com.github.tjake.jlama.safetensors.prompt.PromptSupport;
+import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
@@ -24,126 +22,108 @@ import dev.langchain4j.data.message.SystemMessage;
 import dev.langchain4j.data.message.TextContent;
 import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.data.message.UserMessage;
+import dev.langchain4j.internal.JsonSchemaElementUtils;
+import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.jlama.ChatMessage.Role;
 import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.jlama.ToolCall;
+import io.github.kvp4j.tools.Tool;
+import io.github.kvp4j.tools.ToolPrompt;
 import java.util.List;
-import java.util.Locale;
+import java.util.Objects;
 import java.util.stream.Collectors;
 
-/**
- * Messages as one prompt, by the model's chat template.
- *
- * <p>Jlama renders the template with nested interpretation on: what a message puts into the output
- * is read as a template again, so that <code>{{ 7 * 7 }}</code> in a user's message becomes 49 and
- * <code>{% ... %}</code> is executed. A mark after each opening brace of a message keeps Jinja from
- * seeing one; it is taken out of the finished prompt.
- */
+/** LangChain4j's messages and tools as a prompt, by the model's chat template. */
 final class ChatPrompt {
-  /**
-   * A prompt whose answer may call tools.
-   *
-   * @param text the prompt, with the begin of the answer
-   * @param begin what the answer is made to begin with, part of neither the text nor the answer
-   */
-  record WithTools(String text, String begin) {}
-
-  private static final char LAST_PRIVATE_USE = '\uF8FF';
-
   private ChatPrompt() {}
 
   /**
    * The prompt of a conversation, with the begin of the answer.
    *
    * @param messages system, user and AI messages, all text
-   * @throws io.github.kvp4j.KvpException if the model has no chat template
-   * @throws dev.langchain4j.exception.UnsupportedFeatureException if the template leaves out a
-   *     message, as some do with system messages
+   * @throws dev.langchain4j.exception.UnsupportedFeatureException if the model has no chat
+   *     template, or if it leaves out a message, as some do with system messages
    */
   static String of(KvpModel model, List<ChatMessage> messages) {
-    List<String> texts = messages.stream().map(ChatPrompt::text).toList();
-    char mark = unused(texts);
-    PromptSupport.Builder builder = model.promptSupport().builder();
-    for (int i = 0; i < messages.size(); i++) {
-      String marked = texts.get(i).replace("{", "{" + mark);
-      switch (messages.get(i)) {
-        case SystemMessage system -> builder.addSystemMessage(marked);
-        case UserMessage user -> builder.addUserMessage(marked);
-        default -> builder.addAssistantMessage(marked);
-      }
-    }
-    String prompt = render(builder).replace(String.valueOf(mark), "");
-    for (int i = 0; i < messages.size(); i++) {
-      requireText(prompt, messages.get(i), texts.get(i));
-    }
-    return prompt;
+    return withTools(model, messages, List.of(), false).text();
   }
 
   /**
-   * The prompt of a conversation with tools: by the chat template where it knows them, else in
-   * plain words.
+   * The prompt of a conversation with tools.
    *
    * @param messages as for {@link #of}, and tool calls and results, all text
    * @param tools may be empty
    * @param callRequired whether the answer has to be a call of one of the tools
    */
-  static WithTools withTools(
+  static ToolPrompt withTools(
       KvpModel model,
       List<ChatMessage> messages,
       List<ToolSpecification> tools,
       boolean callRequired) {
-    String own = ToolTemplate.render(model.jlama().getTokenizer().getModel(), messages, tools);
-    String prompt = own == null ? of(model, ToolPrompt.plain(messages, tools)) : own;
-    boolean tagged = prompt.contains(ToolCallParser.OPEN);
-    return new WithTools(prompt, callRequired ? ToolPrompt.begin(tools, tagged) : "");
-  }
-
-  private static String render(PromptSupport.Builder builder) {
     try {
-      return builder.build().getPrompt();
-    } catch (UnsupportedOperationException e) {
-      RuntimeException unsupported =
-          unsupported("A conversation", "by the model's chat template: " + e.getMessage());
-      unsupported.initCause(e);
-      throw unsupported;
+      return ToolPrompt.of(
+          model,
+          messages.stream().map(ChatPrompt::message).toList(),
+          tools.stream().map(ChatPrompt::tool).toList(),
+          callRequired);
+    } catch (KvpException e) {
+      throw ChatErrors.of(e);
     }
   }
 
-  /** Templates report errors by leaving things out, and Jlama logs them at most. */
-  private static void requireText(String prompt, ChatMessage message, String text) {
-    // a template may drop the reasoning of earlier answers, so AI messages are not looked for
-    if (!(message instanceof AiMessage) && !prompt.contains(text.strip().trim())) {
-      throw unsupported(
-          "A " + message.type().name().toLowerCase(Locale.ROOT) + " message at this place",
-          "by the model's chat template, which leaves it out.");
-    }
-  }
-
-  /** The text of a message, without its tool calls. */
-  static String text(ChatMessage message) {
+  /** A message as the engine has it. */
+  static io.github.kvp4j.jlama.ChatMessage message(ChatMessage message) {
     return switch (message) {
-      case SystemMessage system -> system.text();
-      case UserMessage user -> text(user.contents());
-      case ToolExecutionResultMessage result -> text(result.contents());
-      case AiMessage ai -> ai.text() == null ? "" : ai.text();
+      case SystemMessage system -> of(Role.SYSTEM, system.text(), List.of());
+      case UserMessage user -> of(Role.USER, text(user.contents()), List.of());
+      case ToolExecutionResultMessage result ->
+          of(
+              Role.TOOL,
+              text(result.contents()),
+              List.of(
+                  new ToolCall(
+                      Objects.requireNonNullElse(result.id(), ""), result.toolName(), "")));
+      case AiMessage ai ->
+          of(
+              Role.ASSISTANT,
+              Objects.requireNonNullElse(ai.text(), ""),
+              ai.toolExecutionRequests().stream().map(ChatPrompt::call).toList());
       default -> throw new IllegalArgumentException("unchecked message: " + message.type());
     };
   }
 
+  private static io.github.kvp4j.jlama.ChatMessage of(
+      Role role, String text, List<ToolCall> calls) {
+    return new io.github.kvp4j.jlama.ChatMessage(role, text, calls);
+  }
+
+  private static ToolCall call(ToolExecutionRequest call) {
+    return new ToolCall(
+        Objects.requireNonNullElse(call.id(), ""),
+        call.name(),
+        Objects.requireNonNullElse(call.arguments(), ""));
+  }
+
+  /** A call that the model has made, as LangChain4j has it. */
+  static ToolExecutionRequest request(ToolCall call) {
+    return ToolExecutionRequest.builder()
+        .id(call.id())
+        .name(call.name())
+        .arguments(call.arguments())
+        .build();
+  }
+
+  private static Tool tool(ToolSpecification tool) {
+    JsonObjectSchema schema =
+        tool.parameters() == null ? JsonObjectSchema.builder().build() : tool.parameters();
+    return new Tool(tool.name(), tool.description(), JsonSchemaElementUtils.toMap(schema));
+  }
+
   private static String text(List<Content> contents) {
     return contents.stream()
+        .filter(TextContent.class::isInstance)
         .map(content -> ((TextContent) content).text())
         .collect(Collectors.joining("\n"));
-  }
-
-  /** A character of Unicode's private use area that is in none of the texts. */
-  private static char unused(List<String> texts) {
-    char mark = LAST_PRIVATE_USE;
-    while (isIn(texts, mark)) {
-      mark--;
-    }
-    return mark;
-  }
-
-  private static boolean isIn(List<String> texts, char c) {
-    return texts.stream().anyMatch(text -> text.indexOf(c) >= 0);
   }
 }

@@ -16,7 +16,6 @@ package io.github.kvp4j.langchain4j;
 import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
-import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ToolChoice;
@@ -25,6 +24,8 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.GenerateResult;
 import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.tools.ToolCallParser;
+import io.github.kvp4j.tools.ToolPrompt;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
@@ -108,9 +109,7 @@ final class ChatTurn implements AutoCloseable {
     KvpChatRequestParameters parameters = KvpChatRequestParameters.of(request.parameters());
     enter();
     try {
-      return mayCallTools(request)
-          ? answerWithTools(request.messages(), parameters, parts, any)
-          : answerWithText(request.messages(), parameters, parts, any);
+      return answer(request.messages(), parameters, parts, any);
     } catch (KvpException e) {
       boolean byClosing = e.kind() == KvpException.Kind.CANCELLED && closed;
       throw byClosing ? closed(e) : ChatErrors.of(e);
@@ -119,27 +118,7 @@ final class ChatTurn implements AutoCloseable {
     }
   }
 
-  /** Whether tools are offered, or calls and results are among the messages. */
-  private static boolean mayCallTools(ChatRequest request) {
-    return !request.parameters().toolSpecifications().isEmpty()
-        || request.messages().stream()
-            .anyMatch(message ->
-                message instanceof ToolExecutionResultMessage
-                    || (message instanceof AiMessage ai && ai.hasToolExecutionRequests()));
-  }
-
-  private ChatResponse answerWithText(
-      List<ChatMessage> messages,
-      KvpChatRequestParameters parameters,
-      AnswerParts parts,
-      Cancellation cancellation) {
-    String prompt = ChatPrompt.of(lease.model(), messages);
-    GenerateResult result =
-        lease.model().generate(generateRequest(prompt, parameters, cancellation), parts::text);
-    return response(AiMessage.from(result.text()), result);
-  }
-
-  private ChatResponse answerWithTools(
+  private ChatResponse answer(
       List<ChatMessage> messages,
       KvpChatRequestParameters parameters,
       AnswerParts parts,
@@ -147,7 +126,7 @@ final class ChatTurn implements AutoCloseable {
     List<ToolSpecification> tools =
         parameters.toolChoice() == ToolChoice.NONE ? List.of() : parameters.toolSpecifications();
     boolean required = parameters.toolChoice() == ToolChoice.REQUIRED;
-    ChatPrompt.WithTools prompt = ChatPrompt.withTools(lease.model(), messages, tools, required);
+    ToolPrompt prompt = ChatPrompt.withTools(lease.model(), messages, tools, required);
     GenerateRequest generate =
         generateRequest(prompt.text() + prompt.begin(), parameters, cancellation);
     if (tools.isEmpty()) {
@@ -155,11 +134,14 @@ final class ChatTurn implements AutoCloseable {
       return response(AiMessage.from(result.text()), result);
     }
     Set<String> names = tools.stream().map(ToolSpecification::name).collect(Collectors.toSet());
-    ToolCallParser parser = new ToolCallParser(names, parts);
+    ToolCallParser parser =
+        new ToolCallParser(names, parts::text, call -> parts.toolCall(ChatPrompt.request(call)));
     parser.accept(prompt.begin());
     GenerateResult result = lease.model().generate(generate, parser::accept);
     parser.finish();
-    AiMessage.Builder message = AiMessage.builder().toolExecutionRequests(parser.calls());
+    AiMessage.Builder message =
+        AiMessage.builder()
+            .toolExecutionRequests(parser.calls().stream().map(ChatPrompt::request).toList());
     if (parser.calls().isEmpty() || !parser.text().isEmpty()) {
       message.text(parser.text());
     }

@@ -16,14 +16,13 @@ package io.github.kvp4j.langchain4j;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.SystemMessage;
-import dev.langchain4j.data.message.TextContent;
 import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.TokenCountEstimator;
 import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.tools.ToolPrompt;
 import java.util.List;
-import java.util.stream.Collectors;
 
 /**
  * Counts tokens with a model's own tokenizer and chat template.
@@ -80,19 +79,9 @@ public final class KvpTokenCountEstimator implements TokenCountEstimator {
 
   private static String text(ChatMessage message) {
     return switch (message) {
-      case SystemMessage system -> system.text();
-      case UserMessage user -> texts(user.contents());
-      case ToolExecutionResultMessage result -> texts(result.contents());
-      case AiMessage ai ->
-          ChatPrompt.text((AiMessage) ToolPrompt.plain(List.of(ai), List.of()).getFirst());
+      case SystemMessage _, UserMessage _, ToolExecutionResultMessage _, AiMessage _ ->
+          ToolPrompt.plainText(ChatPrompt.message(message));
       default -> "";
     };
-  }
-
-  private static String texts(List<? extends dev.langchain4j.data.message.Content> contents) {
-    return contents.stream()
-        .filter(TextContent.class::isInstance)
-        .map(content -> ((TextContent) content).text())
-        .collect(Collectors.joining("\n"));
   }
 }

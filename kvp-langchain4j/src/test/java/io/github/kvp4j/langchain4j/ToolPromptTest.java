@@ -28,6 +28,7 @@ import dev.langchain4j.model.chat.request.json.JsonArraySchema;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import dev.langchain4j.model.chat.request.json.JsonReferenceSchema;
 import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.tools.ToolPrompt;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -126,7 +127,7 @@ class ToolPromptTest {
 
   @TempDir static Path temp;
 
-  private static ChatPrompt.WithTools prompt(
+  private static ToolPrompt prompt(
       String template,
       List<ChatMessage> messages,
       List<ToolSpecification> tools,
@@ -291,11 +292,11 @@ class ToolPromptTest {
     List<ChatMessage> hi = List.of(UserMessage.from("Hi"));
     assertThat(prompt(ScriptedModel.CHATML, hi, List.of(WEATHER), false).begin()).isEmpty();
     assertThat(prompt(ScriptedModel.CHATML, hi, List.of(WEATHER), true).begin())
-        .isEqualTo("<tool_call>\n{\"name\": \"getWeather\", \"arguments\": {\"city\":");
+        .isEqualTo("<tool_call>\n{\"name\": \"getWeather\", \"arguments\": {\"city\": \"");
     assertThat(prompt(ScriptedModel.CHATML, hi, List.of(WEATHER, NOW), true).begin())
         .isEqualTo("<tool_call>\n{\"name\": \"");
     assertThat(prompt(LLAMA_LIKE, hi, List.of(WEATHER), true).begin())
-        .isEqualTo("{\"name\": \"getWeather\", \"parameters\": {\"city\":");
+        .isEqualTo("{\"name\": \"getWeather\", \"parameters\": {\"city\": \"");
     assertThat(prompt(ScriptedModel.CHATML, hi, List.of(NOW), true).begin())
         .isEqualTo("<tool_call>\n{\"name\": \"now\", \"arguments\": {}");
   }

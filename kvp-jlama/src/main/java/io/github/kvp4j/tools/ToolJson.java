@@ -11,9 +11,11 @@
  * or implied. See the License for the specific language governing permissions and limitations under
  * the License.
  */
-package io.github.kvp4j.langchain4j;
+package io.github.kvp4j.tools;
 
+import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -22,10 +24,7 @@ import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.github.tjake.jlama.util.JsonSupport.JlamaPrettyPrinter;
-import dev.langchain4j.agent.tool.ToolExecutionRequest;
-import dev.langchain4j.agent.tool.ToolSpecification;
-import dev.langchain4j.internal.JsonSchemaElementUtils;
-import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
+import io.github.kvp4j.jlama.ToolCall;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -41,24 +40,32 @@ final class ToolJson {
           .enable(SerializationFeature.INDENT_OUTPUT)
           .setDefaultPrettyPrinter(JlamaPrettyPrinter.INSTANCE);
 
+  /** What is deeper is no call: nobody's function asks for it, and it has to be written again. */
+  private static final int MAX_DEPTH = 100;
+
+  private static final ObjectMapper BOUNDED =
+      new ObjectMapper(
+          JsonFactory.builder()
+              .streamReadConstraints(
+                  StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).build())
+              .build());
+
   private static final ObjectReader WHOLE =
-      new ObjectMapper().reader(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+      BOUNDED.reader(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
   private static final ObjectReader BEGIN =
-      new ObjectMapper().reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+      BOUNDED.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
   private ToolJson() {}
 
   /** A tool as chat templates get it: name, description, JSON schema. */
-  static Map<String, Object> of(ToolSpecification tool) {
+  static Map<String, Object> of(Tool tool) {
     Map<String, Object> function = new LinkedHashMap<>();
     function.put("name", tool.name());
     if (tool.description() != null) {
       function.put("description", tool.description());
     }
-    JsonObjectSchema schema =
-        tool.parameters() == null ? JsonObjectSchema.builder().build() : tool.parameters();
-    function.put("parameters", JsonSchemaElementUtils.toMap(schema));
+    function.put("parameters", tool.parameters());
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("type", "function");
     json.put("function", function);
@@ -66,7 +73,7 @@ final class ToolJson {
   }
 
   /** A call: its name and its {@link #arguments}. */
-  static Map<String, Object> of(ToolExecutionRequest call) {
+  static Map<String, Object> of(ToolCall call) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("name", call.name());
     json.put("arguments", arguments(call));
@@ -74,9 +81,9 @@ final class ToolJson {
   }
 
   /** The arguments of a call as an object, or as text where they are no JSON. */
-  static Object arguments(ToolExecutionRequest call) {
+  static Object arguments(ToolCall call) {
     String arguments = call.arguments();
-    if (arguments == null || arguments.isBlank()) {
+    if (arguments.isBlank()) {
       return Map.of();
     }
     try {
@@ -103,16 +110,16 @@ final class ToolJson {
    *     comma or a bracket too many
    * @return null unless the text begins with such JSON
    */
-  static @Nullable List<ToolExecutionRequest> readCalls(String text, boolean toTheEnd) {
+  static @Nullable List<ToolCall> readCalls(String text, boolean toTheEnd) {
     JsonNode json;
     try {
       json = (toTheEnd ? WHOLE : BEGIN).readTree(text);
     } catch (JsonProcessingException e) {
       return null;
     }
-    List<ToolExecutionRequest> calls = new ArrayList<>();
+    List<ToolCall> calls = new ArrayList<>();
     for (JsonNode call : json.isArray() ? json : List.of(json)) {
-      ToolExecutionRequest read = readCall(call);
+      ToolCall read = readCall(call);
       if (read == null) {
         return null;
       }
@@ -121,7 +128,7 @@ final class ToolJson {
     return calls.isEmpty() ? null : calls;
   }
 
-  private static @Nullable ToolExecutionRequest readCall(JsonNode call) {
+  private static @Nullable ToolCall readCall(JsonNode call) {
     String name = call.path("name").asText("");
     JsonNode arguments = call.path(call.has("arguments") ? "arguments" : "parameters");
     if (arguments.isTextual()) {
@@ -137,10 +144,6 @@ final class ToolJson {
     if (!call.path("name").isTextual() || name.isBlank() || !arguments.isObject()) {
       return null;
     }
-    return ToolExecutionRequest.builder()
-        .id("call_" + UUID.randomUUID())
-        .name(name)
-        .arguments(arguments.toString())
-        .build();
+    return new ToolCall("call_" + UUID.randomUUID(), name, arguments.toString());
   }
 }

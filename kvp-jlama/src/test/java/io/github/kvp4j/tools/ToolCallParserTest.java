@@ -11,11 +11,10 @@
  * or implied. See the License for the specific language governing permissions and limitations under
  * the License.
  */
-package io.github.kvp4j.langchain4j;
+package io.github.kvp4j.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -35,22 +34,17 @@ class ToolCallParserTest {
     ToolCallParser parser =
         new ToolCallParser(
             OFFERED,
-            new AnswerParts() {
-              @Override
-              public void text(String part) {
-                assertThat(part).isNotEmpty();
-                if (!events.isEmpty() && events.getLast().startsWith("'")) {
-                  events.add(events.removeLast() + part);
-                } else {
-                  events.add("'" + part);
-                }
+            part -> {
+              assertThat(part).isNotEmpty();
+              if (!events.isEmpty() && events.getLast().startsWith("'")) {
+                events.add(events.removeLast() + part);
+              } else {
+                events.add("'" + part);
               }
-
-              @Override
-              public void toolCall(ToolExecutionRequest call) {
-                assertThat(call.id()).startsWith("call_");
-                events.add(call.name() + "(" + call.arguments() + ")");
-              }
+            },
+            call -> {
+              assertThat(call.id()).startsWith("call_");
+              events.add(call.name() + "(" + call.arguments() + ")");
             });
     for (int i = 0; i < answer.length(); i += step) {
       parser.accept(answer.substring(i, Math.min(answer.length(), i + step)));
@@ -141,7 +135,7 @@ class ToolCallParserTest {
     assertParsed(tagged("{\"name\":\"now\",\"arguments\":null}"), "now({})");
   }
 
-  /** LangChain4j has a strategy for calls of tools that were never offered. */
+  /** Callers may have a way with calls of tools that were never offered. */
   @Test
   void aTaggedCallOfAnotherToolIsHandedOn() {
     assertParsed(tagged("{\"name\":\"fly\",\"arguments\":{}}"), "fly({})");
@@ -175,6 +169,12 @@ class ToolCallParserTest {
       })
   void whatIsNoCallStaysTextToTheLastCharacter(String answer) {
     assertParsed(answer, answer.isEmpty() ? new String[0] : new String[] {"'" + answer});
+  }
+
+  @Test
+  void whatIsTooDeepIsText() {
+    String answer = tagged("{\"name\":\"add\",\"arguments\":{\"a\":" + "[".repeat(2000) + "}}");
+    assertThat(parse(answer, 100)).containsExactly("'" + answer);
   }
 
   @Test

@@ -11,12 +11,13 @@
  * or implied. See the License for the specific language governing permissions and limitations under
  * the License.
  */
-package io.github.kvp4j.langchain4j;
+package io.github.kvp4j.tools;
 
-import dev.langchain4j.agent.tool.ToolExecutionRequest;
+import io.github.kvp4j.jlama.ToolCall;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * Takes the calls out of an answer as it comes.
@@ -27,35 +28,44 @@ import java.util.Set;
  * not such JSON is text, tags included. White space between calls, and between calls and the begin
  * or the end, is left out.
  */
-final class ToolCallParser {
+public final class ToolCallParser {
   static final String OPEN = "<tool_call>";
   static final String CLOSE = "</tool_call>";
 
   private final Set<String> offered;
-  private final AnswerParts parts;
+  private final Consumer<String> onText;
+  private final Consumer<ToolCall> onCall;
   private final StringBuilder held = new StringBuilder();
   private final StringBuilder gap = new StringBuilder();
   private final StringBuilder text = new StringBuilder();
-  private final List<ToolExecutionRequest> calls = new ArrayList<>();
+  private final List<ToolCall> calls = new ArrayList<>();
   private boolean inCall;
 
-  ToolCallParser(Set<String> offered, AnswerParts parts) {
+  /**
+   * For one answer.
+   *
+   * @param offered the names of the tools that may be called
+   * @param onText is told of text as it comes, whole characters and never none
+   * @param onCall is told of each call that is complete
+   */
+  public ToolCallParser(Set<String> offered, Consumer<String> onText, Consumer<ToolCall> onCall) {
     this.offered = offered;
-    this.parts = parts;
+    this.onText = onText;
+    this.onCall = onCall;
   }
 
   /** The text of the answer so far; all of it after {@link #finish}. */
-  String text() {
+  public String text() {
     return text.toString();
   }
 
   /** The calls of the answer so far; all of them after {@link #finish}. */
-  List<ToolExecutionRequest> calls() {
+  public List<ToolCall> calls() {
     return calls;
   }
 
   /** Takes the next part of the answer. */
-  void accept(String part) {
+  public void accept(String part) {
     held.append(part);
     if (!mayBeJson()) {
       drain(false);
@@ -63,7 +73,7 @@ final class ToolCallParser {
   }
 
   /** Says that the answer has ended. */
-  void finish() {
+  public void finish() {
     if (!mayBeJson() || !wholeAnswerIsCalls()) {
       drain(true);
     }
@@ -82,7 +92,7 @@ final class ToolCallParser {
   }
 
   private boolean wholeAnswerIsCalls() {
-    List<ToolExecutionRequest> read = ToolJson.readCalls(held.toString(), true);
+    List<ToolCall> read = ToolJson.readCalls(held.toString(), true);
     if (read == null || !read.stream().allMatch(call -> offered.contains(call.name()))) {
       return false;
     }
@@ -119,7 +129,7 @@ final class ToolCallParser {
   }
 
   private void callOrText(String body, String close) {
-    List<ToolExecutionRequest> read = ToolJson.readCalls(body, false);
+    List<ToolCall> read = ToolJson.readCalls(body, false);
     if (read == null) {
       plain(OPEN + body + close);
     } else {
@@ -127,9 +137,9 @@ final class ToolCallParser {
     }
   }
 
-  private void call(ToolExecutionRequest call) {
+  private void call(ToolCall call) {
     calls.add(call);
-    parts.toolCall(call);
+    onCall.accept(call);
   }
 
   /** Hands out text; white space at its end waits for what follows. */
@@ -147,7 +157,7 @@ final class ToolCallParser {
 
   private void handOut(String part) {
     text.append(part);
-    parts.text(part);
+    onText.accept(part);
   }
 
   /** The length of the longest end of what is held that begins a tag. */

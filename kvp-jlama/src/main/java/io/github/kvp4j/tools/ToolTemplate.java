@@ -11,7 +11,7 @@
  * or implied. See the License for the specific language governing permissions and limitations under
  * the License.
  */
-package io.github.kvp4j.langchain4j;
+package io.github.kvp4j.tools;
 
 import com.github.tjake.jlama.safetensors.tokenizer.TokenizerModel;
 import com.hubspot.jinjava.Jinjava;
@@ -20,17 +20,13 @@ import com.hubspot.jinjava.LegacyOverrides;
 import com.hubspot.jinjava.interpret.RenderResult;
 import com.hubspot.jinjava.interpret.TemplateError;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
-import dev.langchain4j.agent.tool.ToolExecutionRequest;
-import dev.langchain4j.agent.tool.ToolSpecification;
-import dev.langchain4j.data.message.AiMessage;
-import dev.langchain4j.data.message.ChatMessage;
-import dev.langchain4j.data.message.SystemMessage;
-import dev.langchain4j.data.message.ToolExecutionResultMessage;
-import dev.langchain4j.data.message.UserMessage;
+import io.github.kvp4j.jlama.ChatMessage;
+import io.github.kvp4j.jlama.ToolCall;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -92,7 +88,7 @@ final class ToolTemplate {
    * @return null if the template knows no tools, refuses the conversation, or leaves out something
    */
   static @Nullable String render(
-      TokenizerModel tokenizer, List<ChatMessage> messages, List<ToolSpecification> tools) {
+      TokenizerModel tokenizer, List<ChatMessage> messages, List<Tool> tools) {
     String template = template(tokenizer);
     if (template == null || !template.contains("tools")) {
       return null;
@@ -120,22 +116,15 @@ final class ToolTemplate {
 
   private static Map<String, Object> message(ChatMessage message) {
     Map<String, Object> map = new LinkedHashMap<>();
-    map.put(
-        "role",
-        switch (message) {
-          case SystemMessage system -> "system";
-          case UserMessage user -> "user";
-          case ToolExecutionResultMessage result -> "tool";
-          default -> "assistant";
-        });
-    map.put("content", ChatPrompt.text(message));
-    if (message instanceof ToolExecutionResultMessage result) {
-      map.put("name", result.toolName());
-      map.put("tool_call_id", result.id());
-    }
-    if (message instanceof AiMessage ai && ai.hasToolExecutionRequests()) {
+    map.put("role", message.role().name().toLowerCase(Locale.ROOT));
+    map.put("content", message.text());
+    if (message.role() == ChatMessage.Role.TOOL) {
+      ToolCall answered = message.calls().getFirst();
+      map.put("name", answered.name());
+      map.put("tool_call_id", answered.id());
+    } else if (!message.calls().isEmpty()) {
       List<Map<String, Object>> calls = new ArrayList<>();
-      for (ToolExecutionRequest call : ai.toolExecutionRequests()) {
+      for (ToolCall call : message.calls()) {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("id", call.id());
         json.put("type", "function");
@@ -148,28 +137,27 @@ final class ToolTemplate {
   }
 
   /** Whether all tools, calls and results are there: templates leave out what they don't know. */
-  private static boolean shows(
-      String prompt, List<ChatMessage> messages, List<ToolSpecification> tools) {
-    for (ToolSpecification tool : tools) {
+  private static boolean shows(String prompt, List<ChatMessage> messages, List<Tool> tools) {
+    for (Tool tool : tools) {
       if (!prompt.contains("\"" + tool.name() + "\"")) {
         return false;
       }
     }
     for (ChatMessage message : messages) {
-      String text = ChatPrompt.text(message).strip().trim();
+      String text = message.text().strip().trim();
       String escaped = ToolJson.write(text);
       if (!prompt.contains(text) && !prompt.contains(escaped.substring(1, escaped.length() - 1))) {
         return false;
       }
-      if (message instanceof AiMessage ai
-          && !ai.toolExecutionRequests().stream().allMatch(call -> shows(prompt, call))) {
+      if (message.role() == ChatMessage.Role.ASSISTANT
+          && !message.calls().stream().allMatch(call -> shows(prompt, call))) {
         return false;
       }
     }
     return true;
   }
 
-  private static boolean shows(String prompt, ToolExecutionRequest call) {
+  private static boolean shows(String prompt, ToolCall call) {
     return prompt.contains(call.name())
         && prompt.contains(ToolJson.write(ToolJson.arguments(call)));
   }
