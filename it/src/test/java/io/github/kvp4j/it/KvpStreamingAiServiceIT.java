@@ -101,7 +101,9 @@ class KvpStreamingAiServiceIT extends AbstractStreamingAiServiceIT {
               .tools(clock)
               .chatRequestTransformer(ConformanceModels::callOnce)
               .build();
-      ConformanceModels.assertAnswered(ask(assistant, executions));
+      ChatResponse response = ask(assistant, executions);
+      assertThat(response.aiMessage().text()).isNotBlank();
+      assertThat(response.aiMessage().toolExecutionRequests()).isEmpty();
     }
     assertThat(clock.asked).isPositive();
     assertThat(executions).hasSize(clock.asked);
