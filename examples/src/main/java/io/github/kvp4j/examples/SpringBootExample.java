@@ -13,6 +13,15 @@
  */
 package io.github.kvp4j.examples;
 
+// spotless:off
+//JAVA 25+
+//REPOS mavenlocal,mavencentral
+//DEPS io.github.kvp4j:kvp-langchain4j:0.1.0-SNAPSHOT
+//DEPS org.springframework.boot:spring-boot-autoconfigure:4.1.2
+//RUNTIME_OPTIONS --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED
+//RUNTIME_OPTIONS --add-exports=java.base/sun.nio.ch=ALL-UNNAMED
+// spotless:on
+
 import dev.langchain4j.model.chat.ChatModel;
 import java.util.Map;
 import org.springframework.boot.CommandLineRunner;

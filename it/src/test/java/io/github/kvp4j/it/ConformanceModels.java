@@ -32,6 +32,7 @@ import dev.langchain4j.model.output.FinishReason;
 import io.github.kvp4j.langchain4j.KvpChatModel;
 import io.github.kvp4j.langchain4j.KvpChatRequestParameters;
 import io.github.kvp4j.langchain4j.KvpChatResponseMetadata;
+import io.github.kvp4j.langchain4j.KvpModelBuilder;
 import io.github.kvp4j.langchain4j.KvpStreamingChatModel;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -70,11 +71,27 @@ final class ConformanceModels {
           .toolSpecifications(WEATHER)
           .build();
 
-  /** From {@code should_force_LLM_to_execute_specific_tool}. */
-  static final ChatRequest WITH_REQUIRED_TOOL =
+  /** From {@code should_execute_a_tool_without_arguments_then_answer}. */
+  static final ChatRequest WITH_TOOL_WITHOUT_ARGUMENTS =
+      ChatRequest.builder()
+          .messages(UserMessage.from("What is the time now? Use the get_current_time tool."))
+          .toolSpecifications(ToolSpecification.builder().name("get_current_time").build())
+          .build();
+
+  /** From {@code should_force_LLM_to_execute_any_tool}. */
+  static final ChatRequest WITH_ANY_TOOL_REQUIRED =
       ChatRequest.builder()
           .messages(UserMessage.from("I live in Munich"))
-          .toolSpecifications(WEATHER)
+          .toolSpecifications(
+              WEATHER,
+              ToolSpecification.builder()
+                  .name("add_two_numbers")
+                  .parameters(
+                      JsonObjectSchema.builder()
+                          .addIntegerProperty("a")
+                          .addIntegerProperty("b")
+                          .build())
+                  .build())
           .toolChoice(ToolChoice.REQUIRED)
           .build();
 
@@ -83,41 +100,36 @@ final class ConformanceModels {
   private ConformanceModels() {}
 
   static KvpChatModel chat(@Nullable ChatRequestParameters defaults) {
-    return KvpChatModel.builder()
-        .model(RealModel.model())
-        .defaultRequestParameters(withLimit(defaults))
-        .build();
+    return on(KvpChatModel.builder(), defaults).build();
   }
 
   static KvpStreamingChatModel streaming(
       @Nullable ChatRequestParameters defaults, ChatModelListener... listeners) {
-    return KvpStreamingChatModel.builder()
-        .model(RealModel.model())
-        .defaultRequestParameters(withLimit(defaults))
-        .listeners(List.of(listeners))
-        .build();
+    return on(KvpStreamingChatModel.builder(), defaults).listeners(List.of(listeners)).build();
   }
 
-  /** The settings that the listeners' tests look for. */
+  private static <B extends KvpModelBuilder<B>> B on(
+      B builder, @Nullable ChatRequestParameters defaults) {
+    return builder.model(RealModel.model()).defaultRequestParameters(withLimit(defaults));
+  }
+
   static KvpChatModel chatTo(ChatModelListener listener) {
-    return KvpChatModel.builder()
-        .model(RealModel.model())
-        .temperature(0.7)
-        .topP(1.0)
-        .maxOutputTokens(7)
-        .listeners(List.of(listener))
-        .build();
+    return listenedTo(KvpChatModel.builder(), listener).build();
+  }
+
+  static KvpStreamingChatModel streamingTo(ChatModelListener listener) {
+    return listenedTo(KvpStreamingChatModel.builder(), listener).build();
   }
 
   /** The settings that the listeners' tests look for. */
-  static KvpStreamingChatModel streamingTo(ChatModelListener listener) {
-    return KvpStreamingChatModel.builder()
+  private static <B extends KvpModelBuilder<B>> B listenedTo(
+      B builder, ChatModelListener listener) {
+    return builder
         .model(RealModel.model())
         .temperature(0.7)
         .topP(1.0)
         .maxOutputTokens(7)
-        .listeners(List.of(listener))
-        .build();
+        .listeners(List.of(listener));
   }
 
   static String modelName() {
@@ -192,17 +204,10 @@ final class ConformanceModels {
     assertThat(metadata.timeToFirstTokenMillis()).isPositive();
   }
 
-  /** The call was begun for the model, so only a broken end can make it text. */
-  static void assertCalled(ChatResponse response) {
-    assertWellFormed(response);
-    if (response.aiMessage().hasToolExecutionRequests()) {
-      ToolExecutionRequest call = response.aiMessage().toolExecutionRequests().getFirst();
-      assertThat(call.name()).isEqualTo("getWeather");
-      assertThat(call.arguments()).startsWith("{\"city\":");
-    } else {
-      assertThat(response.aiMessage().text())
-          .startsWith("<tool_call>\n{\"name\": \"getWeather\", \"arguments\": {\"city\":");
-    }
+  /** For AI services: the first request has to be a call, the next must not be one. */
+  static ChatRequest callOnce(ChatRequest request) {
+    boolean called = request.messages().getLast() instanceof ToolExecutionResultMessage;
+    return request.toBuilder().toolChoice(called ? ToolChoice.NONE : ToolChoice.REQUIRED).build();
   }
 
   /** Whether the model saw what the tools returned, told by the prompt's length. */

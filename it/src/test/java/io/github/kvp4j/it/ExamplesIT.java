@@ -21,12 +21,18 @@ import io.github.kvp4j.examples.SpringBootExample;
 import io.github.kvp4j.examples.StreamingExample;
 import io.github.kvp4j.examples.ToolsExample;
 import java.io.ByteArrayOutputStream;
+import java.io.File;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Runs the examples as a reader would, and looks at what they print. */
 class ExamplesIT {
@@ -98,14 +104,41 @@ class ExamplesIT {
                 model())
             .lines()
             .toList();
-    assertThat(lines).hasSize(5);
+    lines.forEach(System.out::println);
+    assertThat(lines).hasSize(6);
     assertThat(lines.subList(1, 5))
         .extracting(ExamplesIT::mode)
-        .containsExactly("OFF", "PREDICT", "EXACT", "PREDICT");
-    assertThat(answer(lines.get(1))).isEqualTo(answer(lines.get(3)));
+        .containsExactly("OFF", "EXACT", "PREDICT", "PREDICT");
+    assertThat(answer(lines.get(1))).isEqualTo(answer(lines.get(2)));
+    assertThat(lines.get(5)).isEqualTo("EXACT and OFF give the same answer");
     assertThat(number(lines.get(1), TOKENS)).isGreaterThan(400);
-    assertThat(number(lines.get(2), PREDICTED)).isGreaterThan(300);
+    assertThat(number(lines.get(3), PREDICTED)).isGreaterThan(300);
     assertThat(number(lines.get(4), REUSED)).isGreaterThan(300);
+  }
+
+  /** What JBang is told is what the build uses. */
+  @ParameterizedTest
+  @ValueSource(strings = {"Chat", "Streaming", "Tools", "Rag", "SpringBoot"})
+  void jbangGetsTheSameLibraries(String name) throws IOException {
+    String source =
+        Files.readString(
+            Path.of("..", "examples", "src", "main", "java")
+                .resolve("io/github/kvp4j/examples/" + name + "Example.java"));
+    List<String> wanted =
+        Pattern.compile("^//DEPS [^:]+:([^:]+):(\\S+)$", Pattern.MULTILINE)
+            .matcher(source)
+            .results()
+            .map(dependency -> dependency.group(1) + "-" + dependency.group(2) + ".jar")
+            .toList();
+    assertThat(wanted).contains("kvp-langchain4j-0.1.0-SNAPSHOT.jar");
+    List<String> used =
+        Arrays.stream(
+                System.getProperty(
+                        "surefire.test.class.path", System.getProperty("java.class.path"))
+                    .split(File.pathSeparator))
+            .map(entry -> String.valueOf(Path.of(entry).getFileName()))
+            .toList();
+    assertThat(used).containsAll(wanted);
   }
 
   private static String mode(String line) {

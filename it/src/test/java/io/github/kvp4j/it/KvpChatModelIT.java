@@ -22,7 +22,6 @@ import dev.langchain4j.model.chat.response.ChatResponseMetadata;
 import io.github.kvp4j.langchain4j.KvpChatRequestParameters;
 import io.github.kvp4j.langchain4j.KvpChatResponseMetadata;
 import java.util.List;
-import org.junit.jupiter.api.Test;
 
 /** LangChain4j's conformance tests for chat models, on the real model. */
 @BeyondTheModel({
@@ -33,7 +32,7 @@ import org.junit.jupiter.api.Test;
   "should_execute_multiple_tools_in_parallel_then_answer",
   "should_force_LLM_to_execute_any_tool"
 })
-class KvpChatModelIT extends AbstractChatModelIT {
+class KvpChatModelIT extends AbstractChatModelIT implements AnswerStructure {
   @Override
   protected List<ChatModel> models() {
     return List.of(ConformanceModels.chat(null));
@@ -54,37 +53,9 @@ class KvpChatModelIT extends AbstractChatModelIT {
     return KvpChatResponseMetadata.class;
   }
 
-  private ChatResponse answer(ChatRequest request) {
+  @Override
+  public ChatResponse answer(ChatRequest request) {
     return chat(models().getFirst(), request).chatResponse();
-  }
-
-  @Test
-  void answersWithSystemMessage() {
-    ConformanceModels.assertAnswered(
-        answer(ChatRequest.builder().messages(ConformanceModels.WITH_SYSTEM_MESSAGE).build()));
-  }
-
-  @Test
-  void answersSeveralTurns() {
-    ConformanceModels.assertAnswered(
-        answer(ChatRequest.builder().messages(ConformanceModels.SEVERAL_TURNS).build()));
-  }
-
-  @Test
-  void answersOrCallsWhereToolsAreOffered() {
-    ConformanceModels.assertWellFormed(answer(ConformanceModels.WITH_TOOL));
-  }
-
-  @Test
-  void beginsARequiredCall() {
-    ConformanceModels.assertCalled(answer(ConformanceModels.WITH_REQUIRED_TOOL));
-  }
-
-  @Test
-  void readsTheResultsOfParallelCalls() {
-    ConformanceModels.assertResultsShown(
-        answer(ConformanceModels.withResults("14:35")),
-        answer(ConformanceModels.withResults("It is 14:35 in all of France.")));
   }
 
   @Override

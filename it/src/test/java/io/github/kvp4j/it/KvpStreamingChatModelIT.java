@@ -13,17 +13,22 @@
  */
 package io.github.kvp4j.it;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.common.AbstractStreamingChatModelIT;
+import dev.langchain4j.model.chat.common.ChatResponseAndStreamingMetadata;
+import dev.langchain4j.model.chat.common.StreamingMetadata;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.chat.response.ChatResponseMetadata;
+import dev.langchain4j.model.chat.response.CompleteToolCall;
 import io.github.kvp4j.langchain4j.KvpChatRequestParameters;
 import io.github.kvp4j.langchain4j.KvpChatResponseMetadata;
 import java.util.List;
-import org.junit.jupiter.api.Test;
 
 /** LangChain4j's conformance tests for streaming chat models, on the real model. */
 @BeyondTheModel({
@@ -34,7 +39,7 @@ import org.junit.jupiter.api.Test;
   "should_execute_multiple_tools_in_parallel_then_answer",
   "should_force_LLM_to_execute_any_tool"
 })
-class KvpStreamingChatModelIT extends AbstractStreamingChatModelIT {
+class KvpStreamingChatModelIT extends AbstractStreamingChatModelIT implements AnswerStructure {
   @Override
   protected List<StreamingChatModel> models() {
     return List.of(ConformanceModels.streaming(null));
@@ -61,37 +66,24 @@ class KvpStreamingChatModelIT extends AbstractStreamingChatModelIT {
     return KvpChatResponseMetadata.class;
   }
 
-  private ChatResponse answer(ChatRequest request) {
-    return chat(models().getFirst(), request).chatResponse();
+  /** The parts that were streamed make the answer, all on one thread that is not this one. */
+  @Override
+  public ChatResponse answer(ChatRequest request) {
+    ChatResponseAndStreamingMetadata answer = chat(models().getFirst(), request);
+    AiMessage message = answer.chatResponse().aiMessage();
+    StreamingMetadata streamed = answer.streamingMetadata();
+    assertThat(streamed.concatenatedPartialResponses()).isEqualTo(message.text());
+    assertThat(streamed.completeToolCalls())
+        .extracting(CompleteToolCall::toolExecutionRequest)
+        .isEqualTo(message.toolExecutionRequests());
+    assertThat(streamed.timesOnCompleteResponseWasCalled()).isEqualTo(1);
+    assertThat(streamed.threads()).hasSize(1).doesNotContain(Thread.currentThread());
+    return answer.chatResponse();
   }
 
-  @Test
-  void answersWithSystemMessage() {
-    ConformanceModels.assertAnswered(
-        answer(ChatRequest.builder().messages(ConformanceModels.WITH_SYSTEM_MESSAGE).build()));
-  }
-
-  @Test
-  void answersSeveralTurns() {
-    ConformanceModels.assertAnswered(
-        answer(ChatRequest.builder().messages(ConformanceModels.SEVERAL_TURNS).build()));
-  }
-
-  @Test
-  void answersOrCallsWhereToolsAreOffered() {
-    ConformanceModels.assertWellFormed(answer(ConformanceModels.WITH_TOOL));
-  }
-
-  @Test
-  void beginsARequiredCall() {
-    ConformanceModels.assertCalled(answer(ConformanceModels.WITH_REQUIRED_TOOL));
-  }
-
-  @Test
-  void readsTheResultsOfParallelCalls() {
-    ConformanceModels.assertResultsShown(
-        answer(ConformanceModels.withResults("14:35")),
-        answer(ConformanceModels.withResults("It is 14:35 in all of France.")));
+  @Override
+  protected boolean supportsPartialToolStreaming(StreamingChatModel model) {
+    return false; // a call is handed out when it is complete
   }
 
   @Override

@@ -14,7 +14,9 @@
 package io.github.kvp4j.kernel;
 
 import io.github.kvp4j.KvpException;
+import java.util.Map;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.ForkJoinWorkerThread;
 import java.util.concurrent.RecursiveAction;
@@ -27,6 +29,8 @@ import java.util.function.IntConsumer;
  * blocks it.
  */
 public final class Workers {
+  private static final Map<Integer, Workers> POOLS = new ConcurrentHashMap<>();
+
   private final int threads;
   private final ForkJoinPool pool;
 
@@ -58,7 +62,16 @@ public final class Workers {
 
   /** The shared pool: one thread for each core, or as many as the property {@code kvp.threads}. */
   public static Workers shared() {
-    return Shared.INSTANCE;
+    return of(Integer.getInteger("kvp.threads", Runtime.getRuntime().availableProcessors()));
+  }
+
+  /**
+   * The process's pool of a size, which all who ask for that size share.
+   *
+   * @param threads as for {@link #Workers}
+   */
+  public static Workers of(int threads) {
+    return POOLS.computeIfAbsent(threads, Workers::new);
   }
 
   /** Threads that work at once. */
@@ -131,10 +144,5 @@ public final class Workers {
     protected void compute() {
       body.run();
     }
-  }
-
-  private static final class Shared {
-    static final Workers INSTANCE =
-        new Workers(Integer.getInteger("kvp.threads", Runtime.getRuntime().availableProcessors()));
   }
 }

@@ -16,6 +16,7 @@ package io.github.kvp4j.jlama;
 import com.github.tjake.jlama.model.AbstractModel;
 import com.github.tjake.jlama.model.ModelSupport;
 import com.github.tjake.jlama.safetensors.DType;
+import com.github.tjake.jlama.util.PhysicalCoreExecutor;
 import io.github.kvp4j.KvpException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -26,9 +27,14 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Loads models through Jlama, and checks before what Jlama does not. */
 final class JlamaLoader {
+  private static final Logger LOG = LoggerFactory.getLogger(JlamaLoader.class);
+
   private JlamaLoader() {}
 
   /**
@@ -36,9 +42,11 @@ final class JlamaLoader {
    *
    * @param workingType what activations are rounded to while decoding
    * @param quantize whether to round weights to four bits
+   * @param threads for decoding, taken from the first model that says so; null for Jlama's default
    * @throws KvpException FILE_ACCESS or MALFORMED_FILE
    */
-  static AbstractModel load(Path directory, DType workingType, boolean quantize) {
+  static AbstractModel load(
+      Path directory, DType workingType, boolean quantize, @Nullable Integer threads) {
     if (!Files.isDirectory(directory)) {
       throw new KvpException(
           KvpException.Kind.FILE_ACCESS,
@@ -52,6 +60,9 @@ final class JlamaLoader {
       }
     }
     checkHeaderLengths(directory);
+    if (threads != null) {
+      limitDecoding(threads);
+    }
     JlamaOperationsCheck.run(directory);
     try {
       return ModelSupport.loadModel(
@@ -74,6 +85,16 @@ final class JlamaLoader {
           KvpException.Kind.MALFORMED_FILE,
           "The model in '" + directory + "' can't be loaded: " + why.replaceAll("\\s+", " ") + ".",
           e);
+    }
+  }
+
+  /** Jlama has one pool for the process, whose size can be set before its first use only. */
+  private static void limitDecoding(int threads) {
+    try {
+      PhysicalCoreExecutor.overrideThreadCount(
+          Math.min(threads, Runtime.getRuntime().availableProcessors()));
+    } catch (IllegalStateException e) {
+      LOG.debug("Jlama decodes with the threads that it has started already.", e);
     }
   }
 

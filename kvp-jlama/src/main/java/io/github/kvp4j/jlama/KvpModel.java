@@ -75,6 +75,7 @@ public final class KvpModel implements AutoCloseable {
   private final Path directory;
   private final AbstractModel jlama;
   private final ModelShape shape;
+  private final int contextLength;
   private final KvpMode defaultMode;
   private final KvpTokenizer tokenizer;
   private final boolean addsBos;
@@ -93,8 +94,10 @@ public final class KvpModel implements AutoCloseable {
     this.directory = b.directory;
     this.defaultMode = b.mode;
     this.defaultQuality = b.quality;
-    this.jlama = JlamaLoader.load(b.directory, b.workingType, b.quantize);
+    Workers workers = b.threads == null ? Workers.shared() : Workers.of(b.threads);
+    this.jlama = JlamaLoader.load(b.directory, b.workingType, b.quantize, b.threads);
     this.shape = JlamaWeights.shape(jlama.getConfig());
+    this.contextLength = contextLength(b);
     this.tokenizer = new KvpTokenizer(jlama.getTokenizer());
     this.addsBos =
         jlama.encodePrompt(PromptContext.of("a")).length > jlama.getTokenizer().encode("a").length;
@@ -103,10 +106,9 @@ public final class KvpModel implements AutoCloseable {
     this.prefixes = new PrefixStore(shape, b.prefixStoreBytes);
     if (JlamaWeights.supports(jlama)) {
       ModelWeights weights = JlamaWeights.load(jlama);
-      this.engine = new PrefillEngine(weights, KernelSelector.choose(Workers.shared(), b.kernels));
+      this.engine = new PrefillEngine(weights, KernelSelector.choose(workers, b.kernels));
       this.reader =
-          new PromptReader(
-              engine, new JlamaKvWriter(shape, weights.rope(), Workers.shared()), prefixes);
+          new PromptReader(engine, new JlamaKvWriter(shape, weights.rope(), workers), prefixes);
       this.fingerprint = BaseFingerprint.of(weights, tokenizer.vocabulary());
       this.predictors = loadPredictors(b, engine, fingerprint);
       if (b.warmUp) {
@@ -129,6 +131,23 @@ public final class KvpModel implements AutoCloseable {
                 + " can't be predicted; LLAMA, MISTRAL and QWEN2 can.");
       }
     }
+  }
+
+  private int contextLength(Builder b) {
+    int models = shape.contextLength();
+    if (b.contextLength == null) {
+      return models;
+    }
+    if (b.contextLength < 2 || b.contextLength > models) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The context length is "
+              + b.contextLength
+              + "; it must be between 2 and the model's own, "
+              + models
+              + ".");
+    }
+    return b.contextLength;
   }
 
   /**
@@ -227,9 +246,11 @@ public final class KvpModel implements AutoCloseable {
   /** The most positions of prompt and answer together. */
   public int usablePositions() {
     // Jlama shifts RoPE in every model that has it, whoever reads the prompt
-    return jlama.getConfig().ropeFreqs.isEmpty()
-        ? shape.contextLength()
-        : Math.max(1, JlamaKvWriter.usablePositions(shape));
+    int most =
+        jlama.getConfig().ropeFreqs.isEmpty()
+            ? shape.contextLength()
+            : Math.max(1, JlamaKvWriter.usablePositions(shape));
+    return Math.min(most, contextLength);
   }
 
   /** Jlama's builder for prompts from messages, by the model's chat template. */
@@ -251,8 +272,8 @@ public final class KvpModel implements AutoCloseable {
    * A conversation as a prompt, by the model's chat template, with the begin of the answer. Calls
    * of tools are left out; {@code io.github.kvp4j.tools.ToolPrompt} has them.
    *
-   * @throws KvpException UNSUPPORTED if there is no template, or if it leaves a message out, as
-   *     some do with system messages
+   * @throws KvpException UNSUPPORTED if there is no template, if it does not take such a
+   *     conversation, or if it leaves a message out, as some do with system messages
    */
   public String chatPrompt(List<ChatMessage> messages) {
     // Jlama renders with nested interpretation on: a message's own braces would be executed. A mark
@@ -292,7 +313,7 @@ public final class KvpModel implements AutoCloseable {
     } catch (UnsupportedOperationException e) {
       throw new KvpException(
           KvpException.Kind.UNSUPPORTED,
-          "The model's chat template can't be read: " + e.getMessage() + ".",
+          "The model's chat template does not take this conversation: " + e.getMessage() + ".",
           e);
     }
   }
@@ -532,6 +553,8 @@ public final class KvpModel implements AutoCloseable {
     private DType workingType = DType.I8;
     private boolean quantize;
     private @Nullable String kernels;
+    private @Nullable Integer threads;
+    private @Nullable Integer contextLength;
     private long prefixStoreBytes =
         Math.min(DEFAULT_PREFIX_STORE, Runtime.getRuntime().maxMemory() / 16);
 
@@ -586,6 +609,28 @@ public final class KvpModel implements AutoCloseable {
      */
     public Builder prefixStoreBytes(long value) {
       this.prefixStoreBytes = value;
+      return this;
+    }
+
+    /**
+     * How many threads compute; for decoding, which is Jlama's, the first model of the process to
+     * say so decides.
+     *
+     * @param value 1 to 1024; null, the default, for what the system property {@code kvp.threads}
+     *     says, or else one for each core, and for decoding Jlama's own choice
+     */
+    public Builder threads(@Nullable Integer value) {
+      this.threads = value;
+      return this;
+    }
+
+    /**
+     * The most positions of prompt and answer together, for a smaller bound than the model's own.
+     *
+     * @param value 2 to the model's; null, the default, for the model's
+     */
+    public Builder contextLength(@Nullable Integer value) {
+      this.contextLength = value;
       return this;
     }
 

@@ -22,13 +22,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Finds a predictor for a base: the user's file, one beside the model, or one that is bundled. */
 public final class Predictors {
   private static final Logger LOG = LoggerFactory.getLogger(Predictors.class);
+
+  /** What the bundled predictors were found to be made for: other models need not read them. */
+  private static final Map<Quality, BaseFingerprint> BUNDLED_FOR = new ConcurrentHashMap<>();
 
   private Predictors() {}
 
@@ -49,7 +54,12 @@ public final class Predictors {
     if (Files.isRegularFile(beside)) {
       return Optional.of(fromFile(beside, base));
     }
+    BaseFingerprint known = BUNDLED_FOR.get(quality);
+    if (known != null && !known.equals(base)) {
+      return Optional.empty();
+    }
     Optional<PredictorFile> bundled = bundled(quality);
+    bundled.ifPresent(file -> BUNDLED_FOR.put(quality, file.base()));
     if (bundled.isPresent() && !bundled.get().base().equals(base)) {
       LOG.debug(
           "The bundled predictor was made for {}, this model is {}", bundled.get().base(), base);

@@ -37,8 +37,8 @@ import org.slf4j.LoggerFactory;
  * The settings of both chat models; all are optional, and null stands for the default. The names
  * are those of LangChain4j's builder for Jlama where the thing is the same.
  *
- * <p>Chat models that are built from the same folder and predictor file share one loaded model,
- * which the last of them closes.
+ * <p>Chat models that load the same with the same settings share one loaded model and what it keeps
+ * of prompts; the last of them closes it.
  *
  * <p>What a request may set overrides what is set here: mode, quality, anchors and seed (by {@link
  * KvpChatRequestParameters}), temperature, topP, topK, maxOutputTokens and stopSequences. Refused
@@ -61,6 +61,9 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
   private boolean predict = true;
   private boolean quantize;
   private @Nullable DType workingType;
+  private @Nullable Integer threadCount;
+  private @Nullable Integer contextLength;
+  private @Nullable Long prefixStoreBytes;
   private ChatRequestParameters common = DefaultChatRequestParameters.EMPTY;
   private final KvpChatRequestParameters.Builder own = KvpChatRequestParameters.builder();
   private List<ChatModelListener> listeners = List.of();
@@ -121,6 +124,40 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
   /** What Jlama rounds activations to while decoding; {@link DType#I8} by default. */
   public B workingQuantizedType(@Nullable DType value) {
     this.workingType = value;
+    return self();
+  }
+
+  /**
+   * How many threads compute, 1 to 1024; by default as many as the property {@code kvp.threads}
+   * says, or one for each core. Jlama decodes with one pool for the process, whose size the first
+   * model to set one decides.
+   */
+  public B threadCount(@Nullable Integer value) {
+    this.threadCount = value;
+    return self();
+  }
+
+  /**
+   * The most tokens of prompt and answer together, from 2 to the model's own context length, which
+   * is the default.
+   */
+  public B contextLength(@Nullable Integer value) {
+    this.contextLength = value;
+    return self();
+  }
+
+  /**
+   * How many bytes of the exact keys and values of prompts are kept on the heap, for prompts that
+   * begin alike: a running chat, a system message, documents. 0 keeps nothing; 96 MiB by default,
+   * and a sixteenth of the heap at most.
+   */
+  public B prefixStoreBytes(@Nullable Long value) {
+    this.prefixStoreBytes = value;
+    return self();
+  }
+
+  /** Jlama's place for working files, of which KVP4J writes none: it makes no difference here. */
+  public B workingDirectory(@Nullable Path value) {
     return self();
   }
 
@@ -235,7 +272,15 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
       ModelLease lease =
           given == null
               ? ModelLease.open(
-                  new ModelLease.Key(folder, predictor, predict, quantize, workingType))
+                  new ModelLease.Key(
+                      folder,
+                      predictor,
+                      predict,
+                      quantize,
+                      workingType,
+                      threadCount,
+                      contextLength,
+                      prefixStoreBytes))
               : ModelLease.of(given);
       return ChatTurn.over(lease, name, defaults);
     } catch (KvpException e) {
@@ -253,6 +298,9 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
       refuse("withoutPredictor", predict ? null : "", "model");
       refuse("quantizeModelAtRuntime", quantize ? "" : null, "model");
       refuse("workingQuantizedType", workingType, "model");
+      refuse("threadCount", threadCount, "model");
+      refuse("contextLength", contextLength, "model");
+      refuse("prefixStoreBytes", prefixStoreBytes, "model");
     }
     if (modelDirectory != null) {
       refuse("modelName", modelName, "modelDirectory");

@@ -26,8 +26,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * One chat model's share of a loaded model.
  *
- * <p>Models that were loaded here are counted by folder and predictor file: the first lease loads,
- * further ones join, the last one to be released closes.
+ * <p>Models that were loaded here are counted by what they are loaded with: the first lease loads,
+ * further ones join, the last one to be released closes. So chat models with the same settings
+ * share what was read of prompts, too.
  */
 final class ModelLease {
   private static final ReentrantLock LOCK = new ReentrantLock();
@@ -36,18 +37,20 @@ final class ModelLease {
   private static final Map<Key, Loaded> OPEN = new HashMap<>();
 
   /**
-   * What a model is loaded with.
+   * What a model is loaded with; null for the default.
    *
    * @param predictor a file; null for those beside the model and the bundled ones
    * @param predict whether to load any predictor
-   * @param workingType null for the default
    */
   record Key(
       Path directory,
       @Nullable Path predictor,
       boolean predict,
       boolean quantize,
-      @Nullable DType workingType) {
+      @Nullable DType workingType,
+      @Nullable Integer threadCount,
+      @Nullable Integer contextLength,
+      @Nullable Long prefixStoreBytes) {
     /** With the files' real paths, so that the same files make the same key. */
     Key {
       directory = real(directory);
@@ -56,14 +59,21 @@ final class ModelLease {
 
     /** A model with the predictors that are found for it. */
     static Key of(Path directory) {
-      return new Key(directory, null, true, false, null);
+      return new Key(directory, null, true, false, null, null, null, null);
     }
 
     KvpModel load() {
       KvpModel.Builder builder =
-          KvpModel.builder(directory).predictor(predictor).quantizeModelAtRuntime(quantize);
+          KvpModel.builder(directory)
+              .predictor(predictor)
+              .quantizeModelAtRuntime(quantize)
+              .threads(threadCount)
+              .contextLength(contextLength);
       if (workingType != null) {
         builder.workingQuantizedType(workingType);
+      }
+      if (prefixStoreBytes != null) {
+        builder.prefixStoreBytes(prefixStoreBytes);
       }
       return (predict ? builder : builder.withoutPredictor()).build();
     }

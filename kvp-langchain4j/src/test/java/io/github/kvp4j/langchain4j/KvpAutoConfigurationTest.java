@@ -14,10 +14,12 @@
 package io.github.kvp4j.langchain4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.langchain4j.data.message.AiMessage;
+import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.ModelNotFoundException;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
@@ -82,6 +84,9 @@ class KvpAutoConfigurationTest {
             "langchain4j.kvp.chat-model.predictor=none",
             "langchain4j.kvp.chat-model.quantize-model-at-runtime=false",
             "langchain4j.kvp.chat-model.working-quantized-type=f32",
+            "langchain4j.kvp.chat-model.thread-count=1",
+            "langchain4j.kvp.chat-model.context-length=64",
+            "langchain4j.kvp.chat-model.prefix-store-bytes=64KB",
             "langchain4j.kvp.chat-model.mode=exact",
             "langchain4j.kvp.chat-model.quality=fast",
             "langchain4j.kvp.chat-model.anchors=1/2/3",
@@ -107,6 +112,9 @@ class KvpAutoConfigurationTest {
                       .maxOutputTokens(1)
                       .stopSequences(List.of("a", "b"))
                       .build());
+          assertThatThrownBy(() -> model.chat("x".repeat(64)))
+              .isExactlyInstanceOf(InvalidRequestException.class)
+              .hasMessageContaining("limit is 63");
           assertThat(context).doesNotHaveBean(KvpStreamingChatModel.class);
         });
   }
@@ -185,7 +193,7 @@ class KvpAutoConfigurationTest {
   void theModelIsClosedWithTheApplication() {
     KvpChatModel[] model = new KvpChatModel[1];
     withModel().run(context -> model[0] = context.getBean(KvpChatModel.class));
-    assertThat(org.assertj.core.api.Assertions.catchThrowable(() -> model[0].chat("Hi")))
+    assertThatThrownBy(() -> model[0].chat("Hi"))
         .hasMessage("The chat model 'greeter' was closed.");
   }
 
@@ -218,7 +226,7 @@ class KvpAutoConfigurationTest {
               "langchain4j.kvp.chat-model.enabled",
               "langchain4j.kvp.chat-model.model-name",
               "langchain4j.kvp.streaming-chat-model.anchors")
-          .hasSize(32);
+          .hasSize(38);
     }
   }
 

@@ -75,6 +75,25 @@ class KvpMetricsListenerTest {
                 .totalTime(TimeUnit.MICROSECONDS))
         .isCloseTo(
             1000 * metadata.timeToFirstTokenMillis(), org.assertj.core.api.Assertions.within(1.0));
+    assertThat(
+            registry
+                .get("gen_ai.server.time_to_first_token")
+                .tag("gen_ai.response.model", "greeter")
+                .timer()
+                .takeSnapshot()
+                .histogramCounts())
+        .extracting(bucket -> bucket.bucket(TimeUnit.MILLISECONDS))
+        .contains(1.0, 250.0, 10_000.0)
+        .hasSize(16);
+    assertThat(
+            registry
+                .get("gen_ai.client.token.usage")
+                .tag("gen_ai.token.type", "output")
+                .summary()
+                .takeSnapshot()
+                .histogramCounts())
+        .filteredOn(bucket -> bucket.bucket() >= 4)
+        .allMatch(bucket -> bucket.count() == 1);
     assertThat(registry.get("gen_ai.server.time_per_output_token").timer().count()).isEqualTo(1);
     assertThat(
             registry

@@ -17,9 +17,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.github.tjake.jlama.safetensors.DType;
+import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.LangChain4jException;
 import dev.langchain4j.exception.ModelNotFoundException;
+import dev.langchain4j.model.output.TokenUsage;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.KvpModel;
 import java.io.IOException;
@@ -134,6 +136,18 @@ class KvpModelBuilderTest {
           InvalidRequestException.class,
           "Both withoutPredictor and model are set; leave out one of them.",
           builder -> builder.model(model).withoutPredictor());
+      assertRefused(
+          InvalidRequestException.class,
+          "Both threadCount and model are set; leave out one of them.",
+          builder -> builder.model(model).threadCount(1));
+      assertRefused(
+          InvalidRequestException.class,
+          "Both contextLength and model are set; leave out one of them.",
+          builder -> builder.model(model).contextLength(9));
+      assertRefused(
+          InvalidRequestException.class,
+          "Both prefixStoreBytes and model are set; leave out one of them.",
+          builder -> builder.model(model).prefixStoreBytes(0L));
     }
   }
 
@@ -143,6 +157,31 @@ class KvpModelBuilderTest {
         InvalidRequestException.class,
         "The setting temperature is -1.0; it must be between 0 and 100.",
         builder -> builder.modelDirectory(directory).temperature(-1));
+    assertRefused(
+        InvalidRequestException.class,
+        "The number of threads is 0; it must be between 1 and 1024.",
+        builder -> builder.modelDirectory(directory).threadCount(0));
+    assertRefused(
+        InvalidRequestException.class,
+        "The context length is 513; it must be between 2 and the model's own, 512.",
+        builder -> builder.modelDirectory(directory).contextLength(513));
+    assertRefused(
+        InvalidRequestException.class,
+        "The prefix store's bound is -1 bytes; it must be 0 or more.",
+        builder -> builder.modelDirectory(directory).prefixStoreBytes(-1L));
+  }
+
+  @Test
+  void theContextLengthBoundsPromptAndAnswer() {
+    Path endless = ScriptedModel.endless().write(temp.resolve("endless"));
+    try (KvpChatModel model =
+        KvpChatModel.builder().modelDirectory(endless).contextLength(100).build()) {
+      TokenUsage usage = model.chat(UserMessage.from("Hi")).tokenUsage();
+      assertThat(usage.totalTokenCount()).isEqualTo(100);
+      assertThatThrownBy(() -> model.chat("x".repeat(100)))
+          .isExactlyInstanceOf(InvalidRequestException.class)
+          .hasMessageContaining("the limit is 99");
+    }
   }
 
   /** Jlama's builder takes a float, and says maxTokens. */
@@ -155,6 +194,8 @@ class KvpModelBuilderTest {
             .authToken(null)
             .quantizeModelAtRuntime(true)
             .workingQuantizedType(DType.F32)
+            .workingDirectory(temp)
+            .threadCount(1)
             .temperature(0.3f)
             .maxTokens(7)
             .build()) {

@@ -37,6 +37,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -179,6 +180,44 @@ class KvpStreamingChatModelTest {
     assertThat(handler.endsWithResponse()).isFalse();
     assertThat(handler.parts).hasSize(1);
     assertThat(handler.errors).isEmpty();
+  }
+
+  /** Asked before each layer, the request runs none after the first yes. */
+  @Test
+  void interruptingItsThreadEndsItWithinALayer() throws Exception {
+    RecordingHandler whole = new RecordingHandler();
+    assertThat(asked(Integer.MAX_VALUE, whole)).isGreaterThanOrEqualTo(ScriptedModel.LAYERS);
+    assertThat(whole.parts).hasSize(1);
+    for (int layer = 1; layer <= ScriptedModel.LAYERS; layer++) {
+      RecordingHandler handler = new RecordingHandler();
+      assertThat(asked(layer, handler)).isEqualTo(layer);
+      assertThat(handler.parts).isEmpty();
+      assertThat(handler.errors)
+          .singleElement()
+          .isInstanceOfSatisfying(
+              KvpException.class, e -> assertThat(e.kind()).isEqualTo(KvpException.Kind.CANCELLED));
+    }
+  }
+
+  /** How often a request for one token asks its thread, which says yes from one time on. */
+  private static int asked(int interruptedFrom, RecordingHandler handler) throws Exception {
+    AtomicInteger asked = new AtomicInteger();
+    try (KvpStreamingChatModel on =
+        KvpStreamingChatModel.builder()
+            .modelDirectory(endless)
+            .maxOutputTokens(1)
+            .executor(task ->
+                new Thread(task) {
+                  @Override
+                  public boolean isInterrupted() {
+                    return asked.incrementAndGet() >= interruptedFrom;
+                  }
+                }.start())
+            .build()) {
+      on.chat("x".repeat(100), handler);
+      handler.endsWithResponse();
+    }
+    return asked.get();
   }
 
   @Test

@@ -64,7 +64,8 @@ class ModelLeaseTest {
   void anotherPredictorIsAnotherModel() {
     Path file = ScriptedModel.writePredictor(directory, temp.resolve("p.safetensors"));
     ModelLease without = ModelLease.open(ModelLease.Key.of(directory));
-    ModelLease with = ModelLease.open(new ModelLease.Key(directory, file, true, false, null));
+    ModelLease with =
+        ModelLease.open(new ModelLease.Key(directory, file, true, false, null, null, null, null));
     assertThat(with.model()).isNotSameAs(without.model());
     without.release();
     assertOpen(with.model());

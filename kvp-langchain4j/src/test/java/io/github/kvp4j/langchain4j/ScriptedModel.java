@@ -67,7 +67,7 @@ final class ScriptedModel {
   private static final int HIDDEN = 320;
   private static final int HEAD = 32;
   private static final int KEY_VALUE_HEADS = 2;
-  private static final int LAYERS = 2;
+  static final int LAYERS = 2;
   private static final List<String> SPECIAL = List.of("<|endoftext|>", "<|im_start|>", END);
   private static final ObjectMapper JSON = new ObjectMapper();
 

@@ -15,7 +15,7 @@ package io.github.kvp4j.dropin;
 
 import com.github.tjake.jlama.safetensors.DType;
 import com.github.tjake.jlama.safetensors.SafeTensorSupport;
-import com.github.tjake.jlama.safetensors.prompt.PromptSupport;
+import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.SystemMessage;
@@ -25,6 +25,7 @@ import dev.langchain4j.model.output.FinishReason;
 import dev.langchain4j.model.output.Response;
 import dev.langchain4j.model.output.TokenUsage;
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.jlama.ChatMessage.Role;
 import io.github.kvp4j.jlama.GenerateRequest;
 import io.github.kvp4j.jlama.GenerateResult;
 import io.github.kvp4j.jlama.KvpModel;
@@ -33,6 +34,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -50,18 +52,22 @@ final class DropIn {
   /** LangChain4j's Jlama models have no close(): a model goes when nobody holds it any more. */
   private static final Map<Key, WeakReference<KvpModel>> LOADED = new HashMap<>();
 
-  private record Key(Path directory, boolean quantize, @Nullable DType workingType) {}
+  private record Key(
+      Path directory,
+      boolean quantize,
+      @Nullable DType workingType,
+      @Nullable Integer threadCount) {}
 
-  private final KvpModel model;
+  private final @Nullable KvpModel model;
   private final float temperature;
   private final int maxTokens;
 
-  private DropIn(KvpModel model, Settings settings) {
+  private DropIn(@Nullable KvpModel model, Settings settings) {
     this.model = model;
     this.temperature = settings.temperature == null ? DEFAULT_TEMPERATURE : settings.temperature;
     this.maxTokens =
         Math.min(
-            model.usablePositions(),
+            model == null ? 0 : model.usablePositions(),
             settings.maxTokens == null ? Integer.MAX_VALUE : settings.maxTokens);
   }
 
@@ -70,34 +76,33 @@ final class DropIn {
   }
 
   /**
-   * Loads what Jlama has just loaded, or joins those who use it.
-   *
-   * @return null if it can't, which is logged
+   * Loads what Jlama has just loaded, or joins those who use it; where it can't, that is logged and
+   * everything is left to Jlama.
    */
-  static @Nullable DropIn load(Settings settings) {
+  static DropIn load(Settings settings) {
     try {
       return new DropIn(shared(settings), settings);
     } catch (KvpException e) {
       LOG.warn("{} Jlama alone will answer.", e.getMessage());
-      return null;
+      return new DropIn(null, settings);
     }
   }
 
   private static KvpModel shared(Settings settings) {
-    if (settings.threadCount != null && System.getProperty("kvp.threads") == null) {
-      System.setProperty("kvp.threads", settings.threadCount.toString()); // as Jlama's: for all
-    }
     Key key =
         new Key(
             settings.directory(),
             settings.quantizeModelAtRuntime != null && settings.quantizeModelAtRuntime,
-            settings.workingQuantizedType);
+            settings.workingQuantizedType,
+            settings.threadCount);
     synchronized (LOADED) {
       WeakReference<KvpModel> reference = LOADED.get(key);
       KvpModel model = reference == null ? null : reference.get();
       if (model == null) {
         KvpModel.Builder builder =
-            KvpModel.builder(key.directory).quantizeModelAtRuntime(key.quantize);
+            KvpModel.builder(key.directory)
+                .quantizeModelAtRuntime(key.quantize)
+                .threads(key.threadCount);
         if (key.workingType != null) {
           builder.workingQuantizedType(key.workingType);
         }
@@ -123,12 +128,23 @@ final class DropIn {
   }
 
   /**
-   * Answers.
+   * Answers, or leaves it to Jlama: requests with tools or more than text, and conversations that
+   * the chat template does not take, or not whole.
    *
    * @param onText called on this thread with the parts of the answer
    */
-  Response<AiMessage> answer(List<ChatMessage> messages, Consumer<String> onText) {
-    String prompt = prompt(messages);
+  Optional<Response<AiMessage>> answer(
+      List<ChatMessage> messages, List<ToolSpecification> tools, Consumer<String> onText) {
+    if (model == null || !tools.isEmpty() || !answers(messages)) {
+      return Optional.empty();
+    }
+    String prompt;
+    try {
+      prompt = model.chatPrompt(messages.stream().map(DropIn::plain).toList());
+    } catch (KvpException e) {
+      LOG.debug("{} Jlama alone answers.", e.getMessage());
+      return Optional.empty();
+    }
     // Jlama counts the prompt's tokens in
     int limit = Math.max(1, maxTokens - model.encodePrompt(prompt).length);
     GenerateResult result =
@@ -140,43 +156,28 @@ final class DropIn {
         result.mode(),
         result.modeReason(),
         result.timeToFirstTokenMillis());
-    return Response.from(
-        AiMessage.from(result.text()),
-        new TokenUsage(result.promptTokens(), result.tokens().size()),
-        switch (result.finishReason()) {
-          case STOP -> FinishReason.STOP;
-          case LENGTH -> FinishReason.LENGTH;
-        });
+    return Optional.of(
+        Response.from(
+            AiMessage.from(result.text()),
+            new TokenUsage(result.promptTokens(), result.tokens().size()),
+            switch (result.finishReason()) {
+              case STOP -> FinishReason.STOP;
+              case LENGTH -> FinishReason.LENGTH;
+            }));
   }
 
-  /** By the chat template; a mark after each brace keeps Jlama from running what a message says. */
-  private String prompt(List<ChatMessage> messages) {
-    List<String> texts = messages.stream().map(DropIn::text).toList();
-    String all = String.join("", texts);
-    char mark = '\uF8FF';
-    while (all.indexOf(mark) >= 0) {
-      mark--;
-    }
-    PromptSupport.Builder builder = model.promptSupport().builder();
-    for (int i = 0; i < texts.size(); i++) {
-      String marked = texts.get(i).replace("{", "{" + mark);
-      switch (messages.get(i)) {
-        case SystemMessage system -> builder.addSystemMessage(marked);
-        case UserMessage user -> builder.addUserMessage(marked);
-        default -> builder.addAssistantMessage(marked);
-      }
-    }
-    return builder.build().getPrompt().replace(String.valueOf(mark), "");
-  }
-
-  private static String text(ChatMessage message) {
+  private static io.github.kvp4j.jlama.ChatMessage plain(ChatMessage message) {
     return switch (message) {
-      case SystemMessage system -> system.text();
+      case SystemMessage system ->
+          new io.github.kvp4j.jlama.ChatMessage(Role.SYSTEM, system.text());
       case UserMessage user ->
-          user.contents().stream()
-              .map(content -> ((TextContent) content).text())
-              .collect(Collectors.joining());
-      default -> ((AiMessage) message).text();
+          new io.github.kvp4j.jlama.ChatMessage(
+              Role.USER,
+              user.contents().stream()
+                  .map(content -> ((TextContent) content).text())
+                  .collect(Collectors.joining()));
+      default ->
+          new io.github.kvp4j.jlama.ChatMessage(Role.ASSISTANT, ((AiMessage) message).text());
     };
   }
 

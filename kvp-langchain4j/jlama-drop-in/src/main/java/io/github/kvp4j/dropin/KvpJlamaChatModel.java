@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * are left to Jlama.
  */
 public final class KvpJlamaChatModel extends JlamaChatModel {
-  private final @Nullable DropIn dropIn;
+  private final DropIn dropIn;
 
   private KvpJlamaChatModel(DropIn.Settings s) {
     // not quantized: that would take its memory a second time
@@ -53,9 +53,9 @@ public final class KvpJlamaChatModel extends JlamaChatModel {
 
   @Override
   public Response<AiMessage> generate(List<ChatMessage> messages, List<ToolSpecification> tools) {
-    return dropIn == null || !tools.isEmpty() || !DropIn.answers(messages)
-        ? super.generate(messages, tools)
-        : dropIn.answer(messages, part -> {});
+    return dropIn
+        .answer(messages, tools, part -> {})
+        .orElseGet(() -> super.generate(messages, tools));
   }
 
   /** Found by {@link JlamaChatModel#builder}. */

@@ -20,8 +20,10 @@ import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.model.StreamingResponseHandler;
 import dev.langchain4j.model.jlama.JlamaStreamingChatModel;
 import dev.langchain4j.model.jlama.spi.JlamaStreamingChatModelBuilderFactory;
+import dev.langchain4j.model.output.Response;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * tools are left to Jlama.
  */
 public final class KvpJlamaStreamingChatModel extends JlamaStreamingChatModel {
-  private final @Nullable DropIn dropIn;
+  private final DropIn dropIn;
 
   private KvpJlamaStreamingChatModel(DropIn.Settings s) {
     // not quantized: that would take its memory a second time
@@ -56,14 +58,16 @@ public final class KvpJlamaStreamingChatModel extends JlamaStreamingChatModel {
       List<ChatMessage> messages,
       List<ToolSpecification> tools,
       StreamingResponseHandler<AiMessage> handler) {
-    if (dropIn == null || !tools.isEmpty() || !DropIn.answers(messages)) {
-      super.generate(messages, tools, handler);
-      return;
-    }
+    Optional<Response<AiMessage>> answer;
     try {
-      handler.onComplete(dropIn.answer(messages, handler::onNext));
+      answer = dropIn.answer(messages, tools, handler::onNext);
+      answer.ifPresent(handler::onComplete);
     } catch (RuntimeException | Error e) {
       handler.onError(e);
+      return;
+    }
+    if (answer.isEmpty()) {
+      super.generate(messages, tools, handler);
     }
   }
 

@@ -23,6 +23,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.util.unit.DataSize;
 
 /**
  * What application properties say of the chat models.
@@ -43,6 +44,10 @@ public record KvpProperties(@DefaultValue Model chatModel, @DefaultValue Model s
    * @param predictor auto, none, or a predictor file
    * @param quantizeModelAtRuntime whether Jlama decodes with weights rounded to four bits
    * @param workingQuantizedType what Jlama rounds activations to while decoding
+   * @param threadCount how many threads compute; one for each core by default
+   * @param contextLength the most tokens of prompt and answer together; the model's own by default
+   * @param prefixStoreBytes how much of earlier prompts is kept for those that begin alike, such as
+   *     64MB; 0 is nothing
    * @param mode how prompts are read: auto, predict, exact or off
    * @param quality which of the model's predictors is used: faithful or fast
    * @param anchors the exact tokens of a predicted prompt, as sink/tail/top
@@ -61,6 +66,9 @@ public record KvpProperties(@DefaultValue Model chatModel, @DefaultValue Model s
       @DefaultValue("auto") String predictor,
       @Nullable Boolean quantizeModelAtRuntime,
       @Nullable DType workingQuantizedType,
+      @Nullable Integer threadCount,
+      @Nullable Integer contextLength,
+      @Nullable DataSize prefixStoreBytes,
       @Nullable KvpMode mode,
       @Nullable Quality quality,
       @Nullable String anchors,
@@ -83,6 +91,9 @@ public record KvpProperties(@DefaultValue Model chatModel, @DefaultValue Model s
           .authToken(authToken)
           .quantizeModelAtRuntime(quantizeModelAtRuntime)
           .workingQuantizedType(workingQuantizedType)
+          .threadCount(threadCount)
+          .contextLength(contextLength)
+          .prefixStoreBytes(prefixStoreBytes == null ? null : prefixStoreBytes.toBytes())
           .mode(mode)
           .quality(quality)
           .anchors(anchors == null ? null : Anchors.parse(anchors))
