@@ -17,7 +17,6 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.kernel.Kernels;
 import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
-import io.github.kvp4j.model.RopeTable;
 import io.github.kvp4j.prefill.AttentionMass;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.LayerListener;
@@ -41,7 +40,7 @@ public final class PredictedPrefill {
   private final PrefillEngine base;
   private final KvPredictor predictor;
   private final ModelShape shape;
-  private final @Nullable PrefillEngine sibling;
+  private final @Nullable PrefillEngine auxiliary;
 
   /**
    * Joins a base and a predictor that fits it.
@@ -53,9 +52,9 @@ public final class PredictedPrefill {
     this.predictor = predictor;
     this.shape = base.weights().shape();
     predictor.checkFits(shape);
-    this.sibling =
-        predictor.auxiliary() instanceof Auxiliary.Sibling s
-            ? new PrefillEngine(s.weights(), base.kernels())
+    this.auxiliary =
+        predictor.auxiliary() instanceof Auxiliary.Separate s
+            ? new PrefillEngine(s.weights(base.weights()), base.kernels())
             : null;
   }
 
@@ -93,7 +92,7 @@ public final class PredictedPrefill {
     Request request = new Request(tokens, reused, anchors, cache, listener, cancellation);
     return switch (predictor.auxiliary()) {
       case Auxiliary.Prefix prefix -> prefix(prefix, request);
-      case Auxiliary.Sibling s -> sibling(s, request);
+      case Auxiliary.Separate s -> separate(s, request);
     };
   }
 
@@ -224,7 +223,7 @@ public final class PredictedPrefill {
     cache.mark(p.layer(), from, from + rows, KvCache.RowState.PREDICTED);
   }
 
-  private float[] sibling(Auxiliary.Sibling s, Request r) {
+  private float[] separate(Auxiliary.Separate s, Request r) {
     if (r.anchors.top() > 0) {
       throw new KvpException(
           KvpException.Kind.UNSUPPORTED,
@@ -232,11 +231,11 @@ public final class PredictedPrefill {
     }
     int read = r.length() - 1; // the last token is the base's
     boolean[] exact = sinkAndTail(r.length(), r.reused, r.anchors);
-    KvCache auxiliary = new KvCache(s.weights().shape(), Math.max(1, read));
+    PrefillEngine engine = Objects.requireNonNull(auxiliary);
+    KvCache own = new KvCache(engine.weights().shape(), Math.max(1, read));
     if (read > 0) {
-      Objects.requireNonNull(sibling)
-          .prefill(Arrays.copyOf(r.tokens, read), 0, auxiliary, r.cancellation);
-      unrotate(s, auxiliary, read);
+      engine.prefill(Arrays.copyOf(r.tokens, read), 0, own, r.cancellation);
+      engine.unrotateKeys(own, read);
     }
     int hidden = shape.hidden();
     float[] streams = new float[count(exact) * hidden]; // (anchor, hidden)
@@ -245,7 +244,7 @@ public final class PredictedPrefill {
         base.weights().embedding().row(r.tokens[p], streams, at++ * hidden);
       }
     }
-    int width = s.weights().shape().kvLength();
+    int width = engine.weights().shape().kvLength();
     return upperLayers(
         r,
         exact,
@@ -256,25 +255,14 @@ public final class PredictedPrefill {
             project(
                 p,
                 read - r.reused,
-                auxiliary.keys(source),
-                auxiliary.values(source),
+                own.keys(source),
+                own.values(source),
                 r.reused * width,
                 width,
                 r.reused,
                 r.cache);
           }
         });
-  }
-
-  /** Turns the auxiliary's keys back to what they were before RoPE: that is what is projected. */
-  private void unrotate(Auxiliary.Sibling s, KvCache cache, int rows) {
-    ModelShape aux = s.weights().shape();
-    RopeTable inverse = s.weights().rope().inverse();
-    int[] positions = PrefillEngine.range(0, rows);
-    for (int layer = 0; layer < aux.layers(); layer++) {
-      base.kernels()
-          .rotate(rows, aux.kvHeads(), cache.keys(layer), 0, aux.kvLength(), positions, inverse);
-    }
   }
 
   /**

@@ -60,8 +60,10 @@ public final class PrefillCost {
                   : n * feedForward(base);
         }
       }
-      case Auxiliary.Sibling sibling ->
-          sum += exact(sibling.weights().shape(), n) - head(sibling.weights().shape());
+      case Auxiliary.Separate separate -> {
+        ModelShape shape = separate.shape(base);
+        sum += exact(shape, n) - head(shape);
+      }
     }
     double anchorAttention = 0;
     // sinks see next to nothing; tail and top rows see nearly the whole prompt
