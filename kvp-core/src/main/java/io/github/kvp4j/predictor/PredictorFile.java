@@ -22,15 +22,10 @@ import io.github.kvp4j.model.LayerWeights;
 import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.model.Weight;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -122,7 +117,7 @@ public record PredictorFile(
     meta.put("base.shape", base.shape());
     meta.put("base.tokenizer", base.tokenizer());
     meta.put("base.weights", base.weights());
-    meta.put("sha256", checksum(tensors));
+    meta.put("sha256", Safetensors.checksum(tensors));
     try {
       meta.put("calibration", JSON.writeValueAsString(calibration));
       meta.put("quality", JSON.writeValueAsString(quality));
@@ -171,7 +166,7 @@ public record PredictorFile(
     expect(file, meta, "format", FORMAT);
     expect(file, meta, "version", VERSION);
     String sum = text(file, meta, "sha256");
-    String actual = checksum(st.tensors());
+    String actual = Safetensors.checksum(st.tensors());
     if (!sum.equals(actual)) {
       throw broken(file, "has the checksum " + clip(sum) + " but its tensors give " + actual);
     }
@@ -393,24 +388,6 @@ public record PredictorFile(
         }
       }
     }
-  }
-
-  static String checksum(Map<String, Weight> tensors) {
-    MessageDigest sha = BaseFingerprint.sha256();
-    new TreeMap<>(tensors)
-        .forEach((name, w) -> {
-          sha.update(
-              (name + " " + w.type() + " " + w.rows() + " " + w.columns() + "\n")
-                  .getBytes(StandardCharsets.UTF_8));
-          MemorySegment data = w.data();
-          long bytes = (long) w.rows() * w.type().bytes(w.columns());
-          sha.update(data.asSlice(0, bytes).toArray(ValueLayout.JAVA_BYTE));
-          MemorySegment scales = w.scales();
-          if (scales != null) {
-            sha.update(scales.asSlice(0, w.scaleBytes()).toArray(ValueLayout.JAVA_BYTE));
-          }
-        });
-    return HexFormat.of().formatHex(sha.digest());
   }
 
   private static String join(Iterable<Integer> numbers) {

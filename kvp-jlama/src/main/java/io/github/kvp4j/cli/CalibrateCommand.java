@@ -310,7 +310,7 @@ final class CalibrateCommand implements Callable<Integer> {
     }
   }
 
-  private static String fileName(Path path) {
+  static String fileName(Path path) {
     Path name = path.getFileName();
     return name == null ? path.toString() : name.toString();
   }

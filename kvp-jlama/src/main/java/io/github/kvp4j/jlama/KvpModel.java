@@ -232,6 +232,11 @@ public final class KvpModel implements AutoCloseable {
     return Predictors.fromFile(file, requiredFingerprint(), siblings);
   }
 
+  /** The predictor beside this model, or one that is bundled, whether it is in use or not. */
+  public Optional<PredictorFile> findPredictor(Quality quality) {
+    return Predictors.find(directory, requiredFingerprint(), quality, siblings);
+  }
+
   /**
    * Opens another model as an auxiliary of this one; it is closed with this model.
    *
