@@ -64,6 +64,15 @@ class ArchitectureTest {
           .allowEmptyShould(true);
 
   @ArchTest
+  static final ArchRule onlyTrainingKnowsDjl =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("io.github.kvp4j.training..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("ai.djl..");
+
+  @ArchTest
   static final ArchRule packagesHaveNoCycles =
       slices().matching("io.github.kvp4j.(*)..").should().beFreeOfCycles().allowEmptyShould(true);
 

@@ -17,6 +17,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -112,16 +113,100 @@ class CommandLineIT {
     assertThat(o.err()).contains("first token after");
   }
 
-  @Test
-  void calibrateWritesAPredictorThatAnswers(@TempDir Path dir) throws Exception {
-    String model = RealModel.directory().toString();
-    Path text = dir.resolve("text.txt");
+  private static Path text(Path dir) throws IOException {
     StringBuilder words = new StringBuilder();
     String source = "The mill stands by the river and turns all day; the miller counts his sacks. ";
     for (int i = 0; i < 1200; i++) {
       words.append(source, 0, 20 + i % 50).append(i).append(' ').append(source.substring(i % 40));
     }
-    Files.writeString(text, words);
+    return Files.writeString(dir.resolve("text.txt"), words);
+  }
+
+  /** A layer-pruned predictor from nothing to an answer: calibrated, trained, interrupted. */
+  @Test
+  void trainGoesOnFromACalibratedPredictor(@TempDir Path dir) throws Exception {
+    String model = RealModel.directory().toString();
+    String text = text(dir).toString();
+    Path calibrated = dir.resolve("lp.safetensors");
+    Outcome o =
+        run(
+            "calibrate",
+            "--model",
+            model,
+            "--data",
+            text,
+            "--kind",
+            "layer-pruned",
+            "--keep",
+            "0.25",
+            "--tokens",
+            "3000",
+            "--prompts",
+            "1",
+            "--out",
+            calibrated.toString());
+    assertThat(o.exit).as(o.err).isZero();
+    Path trained = dir.resolve("trained.safetensors");
+    for (int round = 0; round < 2; round++) {
+      // the first run is out of time after one step, the second goes on
+      List<String> line =
+          new ArrayList<>(
+              List.of(
+                  "train",
+                  "--model",
+                  model,
+                  "--data",
+                  text,
+                  "--predictor",
+                  calibrated.toString(),
+                  "--learn",
+                  "projections,auxiliary",
+                  "--steps",
+                  "2",
+                  "--batch",
+                  "1",
+                  "--warm-up",
+                  "0",
+                  "--length",
+                  "128",
+                  "--mix",
+                  "1,1,0",
+                  "--prompts",
+                  "1",
+                  "--resume",
+                  "--out",
+                  trained.toString()));
+      if (round == 0) {
+        line.addAll(List.of("--minutes", "0.0001"));
+      }
+      o = run(line.toArray(String[]::new));
+      assertThat(o.exit).as(o.err).isZero();
+      assertThat(o.out).contains(round == 0 ? "after step 1 of 2; go on" : "step 1 of 2;");
+    }
+    assertThat(Files.readAllLines(dir.resolve("trained.safetensors.csv"))).hasSize(3);
+    Outcome info = run("predictor", "info", trained.toString());
+    assertThat(info.out).contains("LAYER_PRUNED").contains("weights      trained");
+    Outcome answer =
+        run(
+            "complete",
+            "--model",
+            model,
+            "--mode",
+            "predict",
+            "--predictor",
+            trained.toString(),
+            "--max-tokens",
+            "3",
+            "--stats",
+            "What is the capital of France?");
+    assertThat(answer.exit).as(answer.err).isZero();
+    assertThat(answer.err).contains("PREDICT");
+  }
+
+  @Test
+  void calibrateWritesAPredictorThatAnswers(@TempDir Path dir) throws Exception {
+    String model = RealModel.directory().toString();
+    Path text = text(dir);
     Path file = dir.resolve("own.safetensors");
     CliRun o =
         CliRun.of(

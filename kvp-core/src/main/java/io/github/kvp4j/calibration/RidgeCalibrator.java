@@ -34,7 +34,7 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Fits a PREFIX predictor in closed form.
+ * Fits a PREFIX predictor in closed form; {@link SeparateCalibrator} fits the others.
  *
  * <p>All texts go through the base layer by layer together, so that a linearised layer is fitted
  * against the exact stream on what the layers linearised before it really leave: it also corrects
@@ -42,9 +42,7 @@ import java.util.TreeMap;
  * until the first linearised layer they are the same. One text in ten is held out to choose λ by,
  * then counted in.
  */
-public final class RidgeCalibrator {
-  private static final int HOLD_OUT = 10;
-
+public final class RidgeCalibrator implements Calibrator {
   private final PrefillEngine base;
   private final Kernels kernels;
   private final ModelShape shape;
@@ -100,17 +98,17 @@ public final class RidgeCalibrator {
     this.scratch = new PrefillScratch(shape, Math.min(PrefillEngine.CHUNK, longest));
   }
 
-  /** The λ taken, by what was fitted: for the predictor file. */
+  @Override
   public Map<String, Double> chosenLambdas() {
     return new TreeMap<>(chosen);
   }
 
-  /** Tokens that the fit rests on, sinks left out. */
+  @Override
   public long tokens() {
     return texts.stream().mapToLong(t -> t.length - settings.sink()).sum();
   }
 
-  /** Runs the fit. */
+  @Override
   public KvPredictor fit() {
     int hidden = shape.hidden();
     long perLayer = texts.stream().mapToLong(t -> t.length).sum();
@@ -339,17 +337,7 @@ public final class RidgeCalibrator {
 
   private double chooseLambda(
       NormalEquations inputs, NormalEquations train, NormalEquations held, String what) {
-    double best = settings.lambdas().getFirst();
-    if (held.rows > 0 && settings.lambdas().size() > 1) {
-      double least = Double.POSITIVE_INFINITY;
-      for (double lambda : settings.lambdas()) {
-        double left = RidgeSolver.unexplained(new RidgeSolver(inputs, lambda).solve(train), held);
-        if (left < least) {
-          least = left;
-          best = lambda;
-        }
-      }
-    }
+    double best = RidgeSolver.best(settings.lambdas(), inputs, train, held);
     chosen.put(what, best);
     return best;
   }

@@ -16,6 +16,7 @@ package io.github.kvp4j.calibration;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.predictor.Bf16;
+import java.util.List;
 import org.ejml.data.DMatrixRMaj;
 import org.ejml.dense.row.CommonOps_MT_DDRM;
 import org.ejml.dense.row.factory.LinearSolverFactory_MT_DDRM;
@@ -127,6 +128,28 @@ final class RidgeSolver {
       }
     }
     return new Solution(w, bias);
+  }
+
+  /**
+   * The λ that leaves least unexplained on held-out data; the first where there is none.
+   *
+   * @param inputs whose XᵀX is used
+   * @param train what is fitted on, over the same inputs
+   */
+  static double best(
+      List<Double> lambdas, NormalEquations inputs, NormalEquations train, NormalEquations held) {
+    double best = lambdas.getFirst();
+    if (held.rows > 0 && lambdas.size() > 1) {
+      double least = Double.POSITIVE_INFINITY;
+      for (double lambda : lambdas) {
+        double left = unexplained(new RidgeSolver(inputs, lambda).solve(train), held);
+        if (left < least) {
+          least = left;
+          best = lambda;
+        }
+      }
+    }
+    return best;
   }
 
   /**

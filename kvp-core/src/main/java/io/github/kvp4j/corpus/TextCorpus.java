@@ -136,6 +136,11 @@ public final class TextCorpus {
     return passages.size();
   }
 
+  /** The text of a passage. */
+  public String passage(int number) {
+    return passages.get(number);
+  }
+
   /** Passages {@code [from, to)} alone, so that what is fitted and what is measured stay apart. */
   public TextCorpus part(int from, int to) {
     return new TextCorpus(passages.subList(from, to));

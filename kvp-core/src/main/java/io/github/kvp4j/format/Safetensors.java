@@ -37,11 +37,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.UUID;
 
 /**
@@ -371,6 +375,33 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
   private static void writeFully(FileChannel channel, ByteBuffer from) throws IOException {
     while (from.hasRemaining()) {
       channel.write(from);
+    }
+  }
+
+  /** SHA-256 over the names, types, sizes and numbers of some tensors, in the order of names. */
+  public static String checksum(Map<String, Weight> tensors) {
+    MessageDigest sha = sha256();
+    new TreeMap<>(tensors)
+        .forEach((name, w) -> {
+          sha.update(
+              (name + " " + w.type() + " " + w.rows() + " " + w.columns() + "\n")
+                  .getBytes(StandardCharsets.UTF_8));
+          MemorySegment data = w.data();
+          long bytes = (long) w.rows() * w.type().bytes(w.columns());
+          sha.update(data.asSlice(0, bytes).toArray(ValueLayout.JAVA_BYTE));
+          MemorySegment scales = w.scales();
+          if (scales != null) {
+            sha.update(scales.asSlice(0, w.scaleBytes()).toArray(ValueLayout.JAVA_BYTE));
+          }
+        });
+    return HexFormat.of().formatHex(sha.digest());
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
     }
   }
 

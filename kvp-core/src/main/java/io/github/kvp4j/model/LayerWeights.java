@@ -13,6 +13,9 @@
  */
 package io.github.kvp4j.model;
 
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,4 +47,33 @@ public record LayerWeights(
     float[] feedForwardNorm,
     Weight gate,
     Weight up,
-    Weight down) {}
+    Weight down) {
+  /** The same with every matrix in another form, norms and biases as they are. */
+  public LayerWeights withMatrices(UnaryOperator<Weight> form) {
+    return new LayerWeights(
+        attentionNorm,
+        form.apply(query),
+        form.apply(key),
+        form.apply(value),
+        form.apply(output),
+        queryBias,
+        keyBias,
+        valueBias,
+        feedForwardNorm,
+        form.apply(gate),
+        form.apply(up),
+        form.apply(down));
+  }
+
+  /** Numbers in this layer. */
+  public long parameters() {
+    long sum = (long) attentionNorm.length + feedForwardNorm.length;
+    for (Weight w : List.of(query, key, value, output, gate, up, down)) {
+      sum += (long) w.rows() * w.columns();
+    }
+    for (float @Nullable [] bias : Arrays.asList(queryBias, keyBias, valueBias)) {
+      sum += bias == null ? 0 : bias.length;
+    }
+    return sum;
+  }
+}

@@ -78,6 +78,20 @@ public record ModelShape(
     }
   }
 
+  /** The same with another number of layers. */
+  public ModelShape withLayers(int count) {
+    return new ModelShape(
+        count,
+        hidden,
+        heads,
+        kvHeads,
+        headSize,
+        feedForward,
+        vocabulary,
+        contextLength,
+        normEpsilon);
+  }
+
   /** Width of all query heads together. */
   public int attentionLength() {
     return heads * headSize;

@@ -14,12 +14,17 @@
 package io.github.kvp4j.predictor;
 
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.model.LayerWeights;
 import io.github.kvp4j.model.LinearMap;
+import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /** What reads the prompt in the base's place (KV Prediction, arXiv 2410.08391, section 3). */
 public sealed interface Auxiliary {
@@ -88,17 +93,132 @@ public sealed interface Auxiliary {
   }
 
   /**
-   * Another, cheaper model with the same tokenizer. It reads all of the prompt but its last token;
-   * the keys (before RoPE) and values of its layer {@code map.source(i)} predict those of base
-   * layer i.
+   * An auxiliary of the paper, which reads all of the prompt but its last token with layers and a
+   * cache of its own: the keys (before RoPE) and values of its layer {@code map.source(i)} predict
+   * those of base layer i, for every i.
+   */
+  sealed interface Separate extends Auxiliary permits Sibling, LayerPruned {
+    /** Which auxiliary layer predicts which base layer. */
+    LayerMap map();
+
+    /** The auxiliary's sizes beside a base of some shape. */
+    ModelShape shape(ModelShape base);
+
+    /** The auxiliary's weights beside a base that it {@linkplain KvPredictor#checkFits fits}. */
+    ModelWeights weights(ModelWeights base);
+  }
+
+  /**
+   * Another, cheaper model with the same tokenizer.
    *
    * @param weights the auxiliary's weights
    * @param map which auxiliary layer predicts which base layer
+   * @param origin where the weights are from, for the predictor file; null = it can't be written
    */
-  record Sibling(ModelWeights weights, LayerMap map) implements Auxiliary {
+  record Sibling(ModelWeights weights, LayerMap map, @Nullable Origin origin) implements Separate {
+    /**
+     * Where a sibling is from.
+     *
+     * @param directory its model folder
+     * @param fingerprint of its weights and tokenizer
+     */
+    public record Origin(Path directory, BaseFingerprint fingerprint) {}
+
+    /** A sibling that lives in memory alone. */
+    public Sibling(ModelWeights weights, LayerMap map) {
+      this(weights, map, null);
+    }
+
     @Override
     public AuxiliaryKind kind() {
       return AuxiliaryKind.SIBLING;
+    }
+
+    @Override
+    public ModelShape shape(ModelShape base) {
+      return weights.shape();
+    }
+
+    @Override
+    public ModelWeights weights(ModelWeights base) {
+      return weights;
+    }
+  }
+
+  /**
+   * The base itself with some of its layers left out. Embedding, final norm and head are always the
+   * base's.
+   *
+   * @param kept the base layers that stay, ascending
+   * @param trained the weights of those layers where they were trained; empty = the base's own
+   * @param map which of the kept layers, counted from 0, predicts which base layer
+   */
+  record LayerPruned(List<Integer> kept, List<LayerWeights> trained, LayerMap map)
+      implements Separate {
+    /** Checks the order of the list. */
+    public LayerPruned {
+      kept = List.copyOf(kept);
+      trained = List.copyOf(trained);
+      int before = -1;
+      for (int layer : kept) {
+        if (layer <= before) {
+          throw new KvpException(
+              KvpException.Kind.BAD_ARGUMENT,
+              "The kept layers are " + kept + "; they must ascend from 0 at least.");
+        }
+        before = layer;
+      }
+      if (kept.isEmpty() || (!trained.isEmpty() && trained.size() != kept.size())) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "The auxiliary keeps "
+                + kept.size()
+                + " layers and has trained weights for "
+                + trained.size()
+                + "; it needs one layer at least, and weights for all or none.");
+      }
+    }
+
+    /**
+     * The layers that the paper keeps.
+     *
+     * @param share 0.25 (every 4th stays), 0.5 (every 2nd) or 0.75 (every 4th goes)
+     * @param layers of the base
+     */
+    public static List<Integer> keep(double share, int layers) {
+      int quarters = (int) (4 * share);
+      if (quarters != 4 * share || quarters < 1 || quarters > 3) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "The share of layers to keep is "
+                + share
+                + "; it must be 0.25, 0.5 or 0.75, or a list of layers.");
+      }
+      return IntStream.range(0, layers)
+          .filter(i -> quarters == 3 ? i % 4 != 3 : i % (4 / quarters) == 0)
+          .boxed()
+          .toList();
+    }
+
+    @Override
+    public AuxiliaryKind kind() {
+      return AuxiliaryKind.LAYER_PRUNED;
+    }
+
+    @Override
+    public ModelShape shape(ModelShape base) {
+      return base.withLayers(kept.size());
+    }
+
+    @Override
+    public ModelWeights weights(ModelWeights base) {
+      return new ModelWeights(
+          shape(base.shape()),
+          base.rope(),
+          base.embedding(),
+          trained.isEmpty() ? kept.stream().map(base.layers()::get).toList() : trained,
+          base.finalNorm(),
+          base.head());
     }
   }
 }

@@ -18,5 +18,7 @@ public enum AuxiliaryKind {
   /** The base's own first layers; only the layers above are predicted. */
   PREFIX,
   /** A smaller model with the same tokenizer (the paper's KVP-C). */
-  SIBLING
+  SIBLING,
+  /** The base itself with layers left out, trained or not (the paper's KVP-LP). */
+  LAYER_PRUNED
 }

@@ -40,27 +40,40 @@ public final class Int8 {
    * A predictor whose matrices are rounded to 8 bits, those with a width of no whole blocks not.
    */
   public static KvPredictor of(KvPredictor predictor) {
-    Auxiliary auxiliary = predictor.auxiliary();
-    if (auxiliary instanceof Auxiliary.Prefix prefix) {
-      Map<Integer, LinearMap> maps = new TreeMap<>();
-      prefix.linearised().forEach((layer, map) -> maps.put(layer, of(map)));
-      auxiliary = new Auxiliary.Prefix(prefix.layers(), prefix.sources(), maps);
-    }
     return new KvPredictor(
-        auxiliary,
+        of(predictor.auxiliary()),
         predictor.projections().stream()
             .map(p -> new LinearProjection(p.layer(), of(p.key()), of(p.value())))
             .toList());
   }
 
-  private static LinearMap of(LinearMap map) {
-    return map.weight().columns() % WeightType.BLOCK == 0
-        ? new LinearMap(of(map.weight()), map.bias())
-        : map;
+  private static Auxiliary of(Auxiliary auxiliary) {
+    return switch (auxiliary) {
+      case Auxiliary.Prefix prefix -> {
+        Map<Integer, LinearMap> maps = new TreeMap<>();
+        prefix.linearised().forEach((layer, map) -> maps.put(layer, of(map)));
+        yield new Auxiliary.Prefix(prefix.layers(), prefix.sources(), maps);
+      }
+      case Auxiliary.LayerPruned pruned ->
+          new Auxiliary.LayerPruned(
+              pruned.kept(),
+              pruned.trained().stream().map(w -> w.withMatrices(Int8::of)).toList(),
+              pruned.map());
+      case Auxiliary.Sibling sibling -> sibling;
+    };
   }
 
-  /** A matrix rounded to {@link WeightType#Q8}, on the heap. */
+  private static LinearMap of(LinearMap map) {
+    return new LinearMap(of(map.weight()), map.bias());
+  }
+
+  /**
+   * A matrix rounded to {@link WeightType#Q8}, on the heap; itself if its width is no whole blocks.
+   */
   static Weight of(Weight w) {
+    if (w.columns() % WeightType.BLOCK != 0) {
+      return w;
+    }
     int columns = w.columns();
     int blocks = columns / WeightType.BLOCK;
     byte[] data = new byte[Math.multiplyExact(w.rows(), columns)];

@@ -14,6 +14,7 @@
 package io.github.kvp4j.predictor;
 
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.model.LayerWeights;
 import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.model.ModelShape;
 import java.util.List;
@@ -34,7 +35,7 @@ public record KvPredictor(Auxiliary auxiliary, List<LinearProjection> projection
   public int firstPredictedLayer() {
     return switch (auxiliary) {
       case Auxiliary.Prefix prefix -> prefix.layers();
-      case Auxiliary.Sibling sibling -> 0;
+      case Auxiliary.Separate separate -> 0;
     };
   }
 
@@ -44,9 +45,19 @@ public record KvPredictor(Auxiliary auxiliary, List<LinearProjection> projection
     for (LinearProjection p : projections) {
       sum += p.key().parameters() + p.value().parameters();
     }
-    if (auxiliary instanceof Auxiliary.Prefix prefix) {
-      for (LinearMap map : prefix.linearised().values()) {
-        sum += map.parameters();
+    switch (auxiliary) {
+      case Auxiliary.Prefix prefix -> {
+        for (LinearMap map : prefix.linearised().values()) {
+          sum += map.parameters();
+        }
+      }
+      case Auxiliary.LayerPruned pruned -> {
+        for (LayerWeights layer : pruned.trained()) {
+          sum += layer.parameters();
+        }
+      }
+      case Auxiliary.Sibling sibling -> {
+        // a model of its own, which the predictor only points to
       }
     }
     return sum;
@@ -67,7 +78,7 @@ public record KvPredictor(Auxiliary auxiliary, List<LinearProjection> projection
     int features =
         switch (auxiliary) {
           case Auxiliary.Prefix prefix -> prefix.sources().size() * base.hidden();
-          case Auxiliary.Sibling sibling -> sibling.weights().shape().kvLength();
+          case Auxiliary.Separate separate -> separate.shape(base).kvLength();
         };
     for (int i = 0; i < count; i++) {
       LinearProjection p = projections.get(i);
@@ -99,15 +110,32 @@ public record KvPredictor(Auxiliary auxiliary, List<LinearProjection> projection
           }
         }
       }
-      case Auxiliary.Sibling sibling -> {
-        List<Integer> map = sibling.map().sources();
-        if (map.size() != base.layers() || map.getLast() >= sibling.weights().shape().layers()) {
+      case Auxiliary.Separate separate -> {
+        List<Integer> map = separate.map().sources();
+        ModelShape shape = separate.shape(base);
+        if (map.size() != base.layers() || map.getLast() >= shape.layers()) {
           throw mismatch("has the layer map " + map, base);
         }
-        if (sibling.weights().shape().vocabulary() != base.vocabulary()) {
-          throw mismatch(
-              "has an auxiliary with " + sibling.weights().shape().vocabulary() + " tokens", base);
+        if (shape.vocabulary() != base.vocabulary()) {
+          throw mismatch("has an auxiliary with " + shape.vocabulary() + " tokens", base);
         }
+        if (separate instanceof Auxiliary.LayerPruned pruned) {
+          checkLayers(pruned, base);
+        }
+      }
+    }
+  }
+
+  private static void checkLayers(Auxiliary.LayerPruned pruned, ModelShape base) {
+    if (pruned.kept().getLast() >= base.layers()) {
+      throw mismatch("keeps the layers " + pruned.kept(), base);
+    }
+    for (LayerWeights layer : pruned.trained()) {
+      if (layer.query().rows() != base.attentionLength()
+          || layer.query().columns() != base.hidden()
+          || layer.key().rows() != base.kvLength()
+          || layer.gate().rows() != base.feedForward()) {
+        throw mismatch("has trained layers of other widths", base);
       }
     }
   }

@@ -16,6 +16,7 @@ package io.github.kvp4j.predictor;
 import io.github.kvp4j.KvpException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * The layer map j(i) of the paper: which auxiliary layer predicts base layer i. Nondecreasing.
@@ -62,6 +63,22 @@ public record LayerMap(List<Integer> sources) {
       }
     }
     return new LayerMap(map);
+  }
+
+  /**
+   * The paper's rule for KVP-LP: a base layer is predicted from itself where it is kept, else from
+   * the last kept layer before it (28 base layers of which every 4th is dropped:
+   * 0,1,2,2,3,4,5,5,…).
+   *
+   * @param kept base layers that the auxiliary keeps, ascending
+   * @param baseLayers layers of the base
+   */
+  public static LayerMap ofKept(List<Integer> kept, int baseLayers) {
+    return new LayerMap(
+        IntStream.range(0, baseLayers)
+            .map(i -> Math.max(0, (int) kept.stream().filter(k -> k <= i).count() - 1))
+            .boxed()
+            .toList());
   }
 
   /** The auxiliary layer that predicts base layer {@code layer}. */

@@ -17,7 +17,6 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.kernel.Kernels;
 import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
-import io.github.kvp4j.model.RopeTable;
 import io.github.kvp4j.prefill.AttentionMass;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.LayerListener;
@@ -41,7 +40,7 @@ public final class PredictedPrefill {
   private final PrefillEngine base;
   private final KvPredictor predictor;
   private final ModelShape shape;
-  private final @Nullable PrefillEngine sibling;
+  private final @Nullable PrefillEngine auxiliary;
 
   /**
    * Joins a base and a predictor that fits it.
@@ -53,9 +52,9 @@ public final class PredictedPrefill {
     this.predictor = predictor;
     this.shape = base.weights().shape();
     predictor.checkFits(shape);
-    this.sibling =
-        predictor.auxiliary() instanceof Auxiliary.Sibling s
-            ? new PrefillEngine(s.weights(), base.kernels())
+    this.auxiliary =
+        predictor.auxiliary() instanceof Auxiliary.Separate s
+            ? new PrefillEngine(s.weights(base.weights()), base.kernels())
             : null;
   }
 
@@ -122,7 +121,7 @@ public final class PredictedPrefill {
     base.checkPrompt(request.tokens, request.reused, request.cache);
     return switch (predictor.auxiliary()) {
       case Auxiliary.Prefix prefix -> prefix(prefix, request);
-      case Auxiliary.Sibling s -> sibling(s, request);
+      case Auxiliary.Separate s -> separate(s, request);
     };
   }
 
@@ -266,7 +265,7 @@ public final class PredictedPrefill {
     cache.mark(p.layer(), from, from + rows, KvCache.RowState.PREDICTED);
   }
 
-  private Outcome sibling(Auxiliary.Sibling s, Request r) {
+  private Outcome separate(Auxiliary.Separate s, Request r) {
     if (r.anchors.top() > 0) {
       throw new KvpException(
           KvpException.Kind.UNSUPPORTED,
@@ -274,11 +273,11 @@ public final class PredictedPrefill {
     }
     int read = r.length() - 1; // the last token is the base's
     boolean[] exact = sinkAndTail(r.length(), r.reused, r.anchors);
-    KvCache auxiliary = new KvCache(s.weights().shape(), Math.max(1, read));
+    PrefillEngine engine = Objects.requireNonNull(auxiliary);
+    KvCache own = new KvCache(engine.weights().shape(), Math.max(1, read));
     if (read > 0) {
-      Objects.requireNonNull(sibling)
-          .prefill(Arrays.copyOf(r.tokens, read), 0, auxiliary, r.cancellation);
-      unrotate(s, auxiliary, read);
+      engine.prefill(Arrays.copyOf(r.tokens, read), 0, own, r.cancellation);
+      engine.unrotateKeys(own, read);
     }
     int hidden = shape.hidden();
     float[] streams = new float[count(exact) * hidden]; // (anchor, hidden)
@@ -287,7 +286,7 @@ public final class PredictedPrefill {
         base.weights().embedding().row(r.tokens[p], streams, at++ * hidden);
       }
     }
-    int width = s.weights().shape().kvLength();
+    int width = engine.weights().shape().kvLength();
     float[] last =
         upperLayers(
             r,
@@ -299,8 +298,8 @@ public final class PredictedPrefill {
                 project(
                     p,
                     read - r.reused,
-                    auxiliary.keys(source),
-                    auxiliary.values(source),
+                    own.keys(source),
+                    own.values(source),
                     r.reused * width,
                     width,
                     r.reused,
@@ -315,17 +314,6 @@ public final class PredictedPrefill {
       base.embed(r.tokens, r.reused, r.length(), embedded);
     }
     return new Outcome(last, embedded);
-  }
-
-  /** Turns the auxiliary's keys back to what they were before RoPE: that is what is projected. */
-  private void unrotate(Auxiliary.Sibling s, KvCache cache, int rows) {
-    ModelShape aux = s.weights().shape();
-    RopeTable inverse = s.weights().rope().inverse();
-    int[] positions = PrefillEngine.range(0, rows);
-    for (int layer = 0; layer < aux.layers(); layer++) {
-      base.kernels()
-          .rotate(rows, aux.kvHeads(), cache.keys(layer), 0, aux.kvLength(), positions, inverse);
-    }
   }
 
   /** The streams of the exact positions, {@code (anchor, hidden)}. */

@@ -18,20 +18,20 @@ import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.format.Safetensors;
+import io.github.kvp4j.model.LayerWeights;
 import io.github.kvp4j.model.LinearMap;
+import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.model.Weight;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -59,32 +59,65 @@ public record PredictorFile(
     quality = List.copyOf(quality);
   }
 
-  /** Writes the file atomically; only {@link AuxiliaryKind#PREFIX} predictors are kept so far. */
+  /** Opens the models that SIBLING predictors read with. */
+  @FunctionalInterface
+  public interface SiblingLoader {
+    /**
+     * Opens a model.
+     *
+     * @param origin its folder, and the fingerprint that its model must have
+     * @throws KvpException {@code FILE_ACCESS}, {@code MALFORMED_FILE} or {@code
+     *     PREDICTOR_MISMATCH}
+     */
+    ModelWeights load(Auxiliary.Sibling.Origin origin);
+  }
+
+  /**
+   * Writes the file atomically. Of a sibling it keeps the folder, relative to the file where it is
+   * beneath it, and the fingerprint.
+   */
   public void write(Path file) {
-    if (!(predictor.auxiliary() instanceof Auxiliary.Prefix prefix)) {
-      throw new KvpException(
-          KvpException.Kind.UNSUPPORTED,
-          "A predictor of kind "
-              + predictor.auxiliary().kind()
-              + " can't be written; only PREFIX.");
-    }
     Map<String, Weight> tensors = new LinkedHashMap<>();
     for (LinearProjection p : predictor.projections()) {
       put(tensors, "layers." + p.layer() + ".key", p.key());
       put(tensors, "layers." + p.layer() + ".value", p.value());
     }
-    prefix.linearised().forEach((layer, map) -> put(tensors, "linearised." + layer, map));
     Map<String, String> meta = new LinkedHashMap<>();
     meta.put("format", FORMAT);
     meta.put("version", VERSION);
-    meta.put("kind", prefix.kind().name());
-    meta.put("layers", Integer.toString(prefix.layers()));
-    meta.put("sources", join(prefix.sources()));
-    meta.put("linearised", join(prefix.linearised().keySet()));
+    meta.put("kind", predictor.auxiliary().kind().name());
+    switch (predictor.auxiliary()) {
+      case Auxiliary.Prefix prefix -> {
+        prefix.linearised().forEach((layer, map) -> put(tensors, "linearised." + layer, map));
+        meta.put("layers", Integer.toString(prefix.layers()));
+        meta.put("sources", join(prefix.sources()));
+        meta.put("linearised", join(prefix.linearised().keySet()));
+      }
+      case Auxiliary.LayerPruned pruned -> {
+        for (int i = 0; i < pruned.trained().size(); i++) {
+          put(tensors, "auxiliary." + i + ".", pruned.trained().get(i));
+        }
+        meta.put("kept", join(pruned.kept()));
+        meta.put("map", join(pruned.map().sources()));
+      }
+      case Auxiliary.Sibling sibling -> {
+        Auxiliary.Sibling.Origin origin = sibling.origin();
+        if (origin == null) {
+          throw new KvpException(
+              KvpException.Kind.UNSUPPORTED,
+              "The predictor's sibling is from no model folder, so the predictor can't be written.");
+        }
+        meta.put("sibling.directory", besideOrWhole(origin.directory(), file));
+        meta.put("sibling.shape", origin.fingerprint().shape());
+        meta.put("sibling.tokenizer", origin.fingerprint().tokenizer());
+        meta.put("sibling.weights", origin.fingerprint().weights());
+        meta.put("map", join(sibling.map().sources()));
+      }
+    }
     meta.put("base.shape", base.shape());
     meta.put("base.tokenizer", base.tokenizer());
     meta.put("base.weights", base.weights());
-    meta.put("sha256", checksum(tensors));
+    meta.put("sha256", Safetensors.checksum(tensors));
     try {
       meta.put("calibration", JSON.writeValueAsString(calibration));
       meta.put("quality", JSON.writeValueAsString(quality));
@@ -94,46 +127,67 @@ public record PredictorFile(
     new Safetensors(meta, tensors).write(file);
   }
 
+  private static String besideOrWhole(Path directory, Path file) {
+    Path whole = directory.toAbsolutePath().normalize();
+    Path folder = file.toAbsolutePath().normalize().getParent();
+    return (folder != null && whole.startsWith(folder) ? folder.relativize(whole) : whole)
+        .toString();
+  }
+
+  /**
+   * Reads and checks a file whose predictor needs no model beside its base.
+   *
+   * @throws KvpException {@code FILE_ACCESS} or {@code MALFORMED_FILE}; {@code UNSUPPORTED} for a
+   *     predictor with a sibling
+   */
+  public static PredictorFile read(Path file) {
+    return read(
+        file,
+        origin -> {
+          throw new KvpException(
+              KvpException.Kind.UNSUPPORTED,
+              "The predictor file '"
+                  + file
+                  + "' needs the model in '"
+                  + origin.directory()
+                  + "'; read it together with its base.");
+        });
+  }
+
   /**
    * Reads and checks a file.
    *
-   * @throws KvpException {@code FILE_ACCESS} or {@code MALFORMED_FILE}
+   * @param siblings opens the sibling that a predictor names
+   * @throws KvpException {@code FILE_ACCESS} or {@code MALFORMED_FILE}, or what the loader throws
    */
-  public static PredictorFile read(Path file) {
+  public static PredictorFile read(Path file, SiblingLoader siblings) {
     Safetensors st = Safetensors.read(file);
     Map<String, String> meta = st.metadata();
     expect(file, meta, "format", FORMAT);
     expect(file, meta, "version", VERSION);
-    expect(file, meta, "kind", AuxiliaryKind.PREFIX.name());
     String sum = text(file, meta, "sha256");
-    String actual = checksum(st.tensors());
+    String actual = Safetensors.checksum(st.tensors());
     if (!sum.equals(actual)) {
       throw broken(file, "has the checksum " + clip(sum) + " but its tensors give " + actual);
     }
     for (Map.Entry<String, Weight> e : st.tensors().entrySet()) {
       checkFinite(file, e.getKey(), e.getValue());
     }
-    int layers = number(file, "layers", text(file, meta, "layers"));
-    List<Integer> sources = numbers(file, "sources", text(file, meta, "sources"));
-    List<Integer> linear = numbers(file, "linearised", text(file, meta, "linearised"));
     Map<String, Weight> left = new LinkedHashMap<>(st.tensors());
-    Map<Integer, LinearMap> linearised = new TreeMap<>();
-    for (int layer : linear) {
-      linearised.put(layer, take(file, left, "linearised." + layer));
-    }
+    Auxiliary auxiliary = auxiliary(file, meta, left, siblings);
+    int first = new KvPredictor(auxiliary, List.of()).firstPredictedLayer();
     List<LinearProjection> projections = new ArrayList<>();
-    for (int layer = layers; left.containsKey("layers." + layer + ".key.weight"); layer++) {
-      projections.add(
-          new LinearProjection(
-              layer,
-              take(file, left, "layers." + layer + ".key"),
-              take(file, left, "layers." + layer + ".value")));
+    for (int layer = first; left.containsKey("layers." + layer + ".key.weight"); layer++) {
+      int at = layer;
+      LinearMap key = take(file, left, "layers." + layer + ".key");
+      LinearMap value = take(file, left, "layers." + layer + ".value");
+      projections.add(together(file, () -> new LinearProjection(at, key, value)));
     }
     if (!left.isEmpty()) {
       throw broken(file, "has the unknown tensor '" + clip(left.keySet().iterator().next()) + "'");
     }
     if (projections.isEmpty()) {
-      throw broken(file, "has no projection for layer " + layers);
+      throw broken(file, "has no projection for layer " + first);
     }
     Map<String, String> calibration;
     List<MeasuredQuality> quality;
@@ -153,21 +207,74 @@ public record PredictorFile(
         || !quality.stream().allMatch(PredictorFile::isComplete)) {
       throw broken(file, "has incomplete metadata 'calibration' or 'quality'");
     }
+    return new PredictorFile(
+        new KvPredictor(auxiliary, projections),
+        new BaseFingerprint(
+            text(file, meta, "base.shape"),
+            text(file, meta, "base.tokenizer"),
+            text(file, meta, "base.weights")),
+        calibration,
+        quality);
+  }
+
+  /** Makes something of what is in the file. */
+  private static <T> T together(Path file, Supplier<T> made) {
     try {
-      return new PredictorFile(
-          new KvPredictor(new Auxiliary.Prefix(layers, sources, linearised), projections),
-          new BaseFingerprint(
-              text(file, meta, "base.shape"),
-              text(file, meta, "base.tokenizer"),
-              text(file, meta, "base.weights")),
-          calibration,
-          quality);
+      return made.get();
     } catch (KvpException e) {
       throw new KvpException(
           KvpException.Kind.MALFORMED_FILE,
           "The predictor file '" + file + "' does not fit together: " + e.getMessage(),
           e);
     }
+  }
+
+  private static Auxiliary auxiliary(
+      Path file, Map<String, String> meta, Map<String, Weight> left, SiblingLoader siblings) {
+    String kind = text(file, meta, "kind");
+    return switch (kind) {
+      case "PREFIX" -> {
+        int layers = number(file, "layers", text(file, meta, "layers"));
+        List<Integer> sources = numbers(file, "sources", text(file, meta, "sources"));
+        Map<Integer, LinearMap> linearised = new TreeMap<>();
+        for (int layer : numbers(file, "linearised", text(file, meta, "linearised"))) {
+          linearised.put(layer, take(file, left, "linearised." + layer));
+        }
+        yield together(file, () -> new Auxiliary.Prefix(layers, sources, linearised));
+      }
+      case "LAYER_PRUNED" -> {
+        List<Integer> kept = numbers(file, "kept", text(file, meta, "kept"));
+        List<Integer> map = numbers(file, "map", text(file, meta, "map"));
+        List<LayerWeights> trained = new ArrayList<>();
+        if (left.containsKey("auxiliary.0.query")) {
+          for (int i = 0; i < kept.size(); i++) {
+            trained.add(takeLayer(file, left, "auxiliary." + i + "."));
+          }
+        }
+        yield together(file, () -> new Auxiliary.LayerPruned(kept, trained, new LayerMap(map)));
+      }
+      case "SIBLING" -> {
+        Path folder = Objects.requireNonNull(file.toAbsolutePath().getParent());
+        List<Integer> map = numbers(file, "map", text(file, meta, "map"));
+        Auxiliary.Sibling.Origin origin;
+        try {
+          origin =
+              new Auxiliary.Sibling.Origin(
+                  folder.resolve(text(file, meta, "sibling.directory")),
+                  new BaseFingerprint(
+                      text(file, meta, "sibling.shape"),
+                      text(file, meta, "sibling.tokenizer"),
+                      text(file, meta, "sibling.weights")));
+        } catch (InvalidPathException e) {
+          throw broken(file, "has a 'sibling.directory' that is no path");
+        }
+        ModelWeights weights = siblings.load(origin);
+        yield together(file, () -> new Auxiliary.Sibling(weights, new LayerMap(map), origin));
+      }
+      default ->
+          throw broken(
+              file, "has kind '" + clip(kind) + "'; PREFIX, LAYER_PRUNED and SIBLING are read");
+    };
   }
 
   /**
@@ -211,6 +318,56 @@ public record PredictorFile(
     tensors.put(name + ".bias", Weight.of(map.bias(), 1, map.bias().length));
   }
 
+  private static void put(Map<String, Weight> tensors, String at, LayerWeights layer) {
+    tensors.put(at + "query", layer.query());
+    tensors.put(at + "key", layer.key());
+    tensors.put(at + "value", layer.value());
+    tensors.put(at + "output", layer.output());
+    tensors.put(at + "gate", layer.gate());
+    tensors.put(at + "up", layer.up());
+    tensors.put(at + "down", layer.down());
+    put(tensors, at + "attention_norm", layer.attentionNorm());
+    put(tensors, at + "feed_forward_norm", layer.feedForwardNorm());
+    put(tensors, at + "query.bias", layer.queryBias());
+    put(tensors, at + "key.bias", layer.keyBias());
+    put(tensors, at + "value.bias", layer.valueBias());
+  }
+
+  private static void put(Map<String, Weight> tensors, String name, float @Nullable [] vector) {
+    if (vector != null) {
+      tensors.put(name, Weight.of(vector, 1, vector.length));
+    }
+  }
+
+  private static LayerWeights takeLayer(Path file, Map<String, Weight> tensors, String at) {
+    return new LayerWeights(
+        takeOne(file, tensors, at + "attention_norm").toArray(),
+        Int8.toBf16(takeOne(file, tensors, at + "query")),
+        Int8.toBf16(takeOne(file, tensors, at + "key")),
+        Int8.toBf16(takeOne(file, tensors, at + "value")),
+        Int8.toBf16(takeOne(file, tensors, at + "output")),
+        takeVector(tensors, at + "query.bias"),
+        takeVector(tensors, at + "key.bias"),
+        takeVector(tensors, at + "value.bias"),
+        takeOne(file, tensors, at + "feed_forward_norm").toArray(),
+        Int8.toBf16(takeOne(file, tensors, at + "gate")),
+        Int8.toBf16(takeOne(file, tensors, at + "up")),
+        Int8.toBf16(takeOne(file, tensors, at + "down")));
+  }
+
+  private static Weight takeOne(Path file, Map<String, Weight> tensors, String name) {
+    Weight weight = tensors.remove(name);
+    if (weight == null) {
+      throw broken(file, "lacks the tensor '" + name + "'");
+    }
+    return weight;
+  }
+
+  private static float @Nullable [] takeVector(Map<String, Weight> tensors, String name) {
+    Weight weight = tensors.remove(name);
+    return weight == null ? null : weight.toArray();
+  }
+
   private static LinearMap take(Path file, Map<String, Weight> tensors, String name) {
     Weight weight = tensors.remove(name + ".weight");
     Weight bias = tensors.remove(name + ".bias");
@@ -231,24 +388,6 @@ public record PredictorFile(
         }
       }
     }
-  }
-
-  private static String checksum(Map<String, Weight> tensors) {
-    MessageDigest sha = BaseFingerprint.sha256();
-    new TreeMap<>(tensors)
-        .forEach((name, w) -> {
-          sha.update(
-              (name + " " + w.type() + " " + w.rows() + " " + w.columns() + "\n")
-                  .getBytes(StandardCharsets.UTF_8));
-          MemorySegment data = w.data();
-          long bytes = (long) w.rows() * w.type().bytes(w.columns());
-          sha.update(data.asSlice(0, bytes).toArray(ValueLayout.JAVA_BYTE));
-          MemorySegment scales = w.scales();
-          if (scales != null) {
-            sha.update(scales.asSlice(0, w.scaleBytes()).toArray(ValueLayout.JAVA_BYTE));
-          }
-        });
-    return HexFormat.of().formatHex(sha.digest());
   }
 
   private static String join(Iterable<Integer> numbers) {

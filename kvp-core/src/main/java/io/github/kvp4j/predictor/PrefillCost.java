@@ -60,8 +60,10 @@ public final class PrefillCost {
                   : n * feedForward(base);
         }
       }
-      case Auxiliary.Sibling sibling ->
-          sum += exact(sibling.weights().shape(), n) - head(sibling.weights().shape());
+      case Auxiliary.Separate separate -> {
+        ModelShape shape = separate.shape(base);
+        sum += exact(shape, n) - head(shape);
+      }
     }
     sum += upper(base, anchors, rows, first, n);
     if (anchors.top() > 0 && anchors.look() == Anchors.Look.UPPER) {

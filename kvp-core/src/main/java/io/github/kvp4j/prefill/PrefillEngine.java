@@ -20,6 +20,7 @@ import io.github.kvp4j.model.LayerWeights;
 import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
+import io.github.kvp4j.model.RopeTable;
 import io.github.kvp4j.model.Weight;
 import java.util.Arrays;
 import java.util.Map;
@@ -134,6 +135,19 @@ public final class PrefillEngine {
                   run.mass(),
                   run.cancellation());
       runLayer(run.from(), part, part.outputs(), x, start, scratch);
+    }
+  }
+
+  /**
+   * Turns the keys of the first {@code rows} positions back to what they were before RoPE, in every
+   * layer: the form that projections read and give. The cache is of no use to attention then.
+   */
+  public void unrotateKeys(KvCache cache, int rows) {
+    RopeTable inverse = weights.rope().inverse();
+    int[] positions = range(0, rows);
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      kernels.rotate(
+          rows, shape.kvHeads(), cache.keys(layer), 0, shape.kvLength(), positions, inverse);
     }
   }
 

@@ -90,12 +90,14 @@ class KeystoneTest {
 
   @ParameterizedTest
   @MethodSource({"models", "goldenModels"})
-  void siblingThatIsTheBaseWithIdentityProjectionsIsTheBase(ModelWeights weights) {
-    KvPredictor predictor = identitySibling(weights);
-    for (int n : new int[] {1, 2, 37}) {
-      assertIsBase(weights, predictor, LAST, n);
+  void auxiliariesThatAreTheBaseWithIdentityProjectionsAreTheBase(ModelWeights weights) {
+    for (Auxiliary.Separate auxiliary : wholeBase(weights)) {
+      KvPredictor predictor = identity(weights, auxiliary);
+      for (int n : new int[] {1, 2, 37}) {
+        assertIsBase(weights, predictor, LAST, n);
+      }
+      assertIsBase(weights, predictor, new Anchors(4, 8, 0), 37);
     }
-    assertIsBase(weights, predictor, new Anchors(4, 8, 0), 37);
   }
 
   @ParameterizedTest
@@ -125,6 +127,7 @@ class KeystoneTest {
   void longPromptsAreTheBaseToo(int n) {
     ModelWeights weights = TinyModels.random(TinyModels.shape(3, 24, 4, 2, 6), false, true, 6);
     assertIsBase(weights, identitySibling(weights), LAST, n);
+    assertIsBase(weights, identity(weights, wholeBase(weights).get(1)), LAST, n);
     assertIsBase(weights, ownMaps(weights, 2, List.of(1, 2)), new Anchors(4, 600, 5), n);
   }
 
@@ -139,7 +142,8 @@ class KeystoneTest {
         List.of(
             wildPrefix(shape, 0, List.of(0), Set.of()),
             wildPrefix(shape, 1, List.of(0, 1), Set.of()),
-            wildSibling(weights))) {
+            wildSibling(weights),
+            wildLayerPruned(shape))) {
       assertIsBase(weights, predictor, new Anchors(0, n, 0), n);
       assertIsBase(weights, predictor, new Anchors(n, 1, 0), n);
       assertIsBase(weights, predictor, new Anchors(20, n - 20, 0), n);
@@ -210,7 +214,10 @@ class KeystoneTest {
     float[] expected =
         base.prefill(tokens, 0, new KvCache(shape, tokens.length), Cancellation.NEVER);
     for (KvPredictor predictor :
-        List.of(identitySibling(weights), ownMaps(weights, 3, List.of(3)))) {
+        List.of(
+            identitySibling(weights),
+            identity(weights, wholeBase(weights).get(1)),
+            ownMaps(weights, 3, List.of(3)))) {
       for (Anchors anchors : List.of(LAST, new Anchors(3, 4, 0))) {
         KvCache cache = new KvCache(shape, tokens.length);
         base.prefill(Arrays.copyOf(tokens, reused), 0, cache, Cancellation.NEVER);
@@ -395,36 +402,76 @@ class KeystoneTest {
     }
   }
 
-  @Test
-  void siblingRowsAreTheProjectionOfItsKeysBeforeRotationAndValues() {
-    ModelWeights weights = TinyModels.random(TinyModels.shape(5, 24, 4, 2, 6), false, true, 16);
+  /** An auxiliary, and the model that it must be. */
+  static Stream<Arguments> readers() {
+    ModelWeights base = TinyModels.random(TinyModels.shape(5, 24, 4, 2, 6), false, true, 16);
     ModelWeights small = TinyModels.random(TinyModels.shape(3, 12, 3, 3, 4), true, false, 17);
+    ModelWeights other = TinyModels.random(TinyModels.shape(3, 24, 4, 2, 6), false, true, 18);
+    List<LayerWeights> layers = base.layers();
+    LayerMap map = new LayerMap(List.of(0, 0, 1, 2, 2));
+    List<Integer> kept = List.of(0, 2, 3);
+    return Stream.of(
+        Arguments.argumentSet("sibling", base, new Auxiliary.Sibling(small, map), small),
+        Arguments.argumentSet(
+            "layer-pruned",
+            base,
+            new Auxiliary.LayerPruned(kept, List.of(), map),
+            withLayers(base, List.of(layers.get(0), layers.get(2), layers.get(3)))),
+        Arguments.argumentSet(
+            "layer-pruned, trained",
+            base,
+            new Auxiliary.LayerPruned(kept, other.layers(), map),
+            withLayers(base, other.layers())));
+  }
+
+  private static ModelWeights withLayers(ModelWeights base, List<LayerWeights> layers) {
+    return new ModelWeights(
+        TinyModels.shape(layers.size(), 24, 4, 2, 6),
+        base.rope(),
+        base.embedding(),
+        layers,
+        base.finalNorm(),
+        base.head());
+  }
+
+  @ParameterizedTest
+  @MethodSource("readers")
+  void rowsAreTheProjectionOfTheReadersKeysBeforeRotationAndValues(
+      ModelWeights weights, Auxiliary.Separate auxiliary, ModelWeights reader) {
     ModelShape shape = weights.shape();
     int n = 20;
+    int kv = reader.shape().kvLength();
     int[] tokens = TinyModels.tokens(n, shape.vocabulary(), 18);
     SplittableRandom random = new SplittableRandom(19);
     KvPredictor predictor =
         new KvPredictor(
-            new Auxiliary.Sibling(small, new LayerMap(List.of(0, 0, 1, 2, 2))),
+            auxiliary,
             IntStream.range(0, 5)
-                .mapToObj(layer -> projection(layer, shape.kvLength(), 12, 1, random))
+                .mapToObj(layer -> projection(layer, shape.kvLength(), kv, 1, random))
                 .toList());
     KvCache cache = new KvCache(shape, n);
     new PredictedPrefill(new PrefillEngine(weights, KERNELS), predictor)
         .prefill(tokens, 0, LAST, cache, Cancellation.NEVER);
 
-    KvCache own = new KvCache(small.shape(), n);
-    new PrefillEngine(small, KERNELS).prefill(tokens, 0, own, Cancellation.NEVER);
+    KvCache own = new KvCache(reader.shape(), n);
+    new PrefillEngine(reader, KERNELS).prefill(tokens, 0, own, Cancellation.NEVER);
     int[] map = {0, 0, 1, 2, 2};
     for (LinearProjection projection : predictor.projections()) {
       int source = map[projection.layer()];
       float[] keys = own.keys(source).clone();
       new ScalarKernels()
-          .rotate(n, 3, keys, 0, 12, PrefillEngine.range(0, n), small.rope().inverse());
+          .rotate(
+              n,
+              reader.shape().kvHeads(),
+              keys,
+              0,
+              kv,
+              PrefillEngine.range(0, n),
+              reader.rope().inverse());
       for (int p = 0; p < n - 1; p++) {
-        double[] key = TinyModels.doubles(Arrays.copyOfRange(keys, p * 12, (p + 1) * 12));
+        double[] key = TinyModels.doubles(Arrays.copyOfRange(keys, p * kv, (p + 1) * kv));
         double[] value =
-            TinyModels.doubles(Arrays.copyOfRange(own.values(source), p * 12, (p + 1) * 12));
+            TinyModels.doubles(Arrays.copyOfRange(own.values(source), p * kv, (p + 1) * kv));
         assertRow(weights, cache, projection, p, key, value);
       }
     }
@@ -534,6 +581,28 @@ class KeystoneTest {
   }
 
   @Test
+  void theKeptLayersAreThePapers() {
+    assertThat(Auxiliary.LayerPruned.keep(0.25, 10)).containsExactly(0, 4, 8);
+    assertThat(Auxiliary.LayerPruned.keep(0.5, 5)).containsExactly(0, 2, 4);
+    assertThat(Auxiliary.LayerPruned.keep(0.75, 9)).containsExactly(0, 1, 2, 4, 5, 6, 8);
+    assertThat(LayerMap.ofKept(Auxiliary.LayerPruned.keep(0.75, 9), 9).sources())
+        .containsExactly(0, 1, 2, 2, 3, 4, 5, 5, 6);
+    assertThat(LayerMap.ofKept(List.of(2, 3), 5).sources()).containsExactly(0, 0, 0, 1, 1);
+    for (double share : new double[] {0, 0.3, 1, -0.5, Double.NaN}) {
+      refused(KvpException.Kind.BAD_ARGUMENT, () -> Auxiliary.LayerPruned.keep(share, 8));
+    }
+    LayerMap map = new LayerMap(List.of(0));
+    for (List<Integer> kept : List.of(List.<Integer>of(), List.of(1, 1), List.of(-1, 2))) {
+      refused(
+          KvpException.Kind.BAD_ARGUMENT, () -> new Auxiliary.LayerPruned(kept, List.of(), map));
+    }
+    List<LayerWeights> one =
+        TinyModels.random(TinyModels.shape(1, 24, 4, 2, 6), true, false, 1).layers();
+    refused(
+        KvpException.Kind.BAD_ARGUMENT, () -> new Auxiliary.LayerPruned(List.of(0, 1), one, map));
+  }
+
+  @Test
   void badPrefixesAreRefused() {
     LinearMap map = TinyModels.randomMap(4, 4, 1, new SplittableRandom(1));
     refused(KvpException.Kind.BAD_ARGUMENT, () -> new Auxiliary.Prefix(-1, List.of(0), Map.of()));
@@ -594,6 +663,13 @@ class KeystoneTest {
     add(all, "sibling, a feature less", sibling(small, map, 7, kv, 4), base);
     add(all, "sibling, an output more", sibling(small, map, 8, kv + 1, 4), base);
     add(all, "sibling, an output less", sibling(small, map, 8, kv - 1, 4), base);
+    LayerMap half = new LayerMap(List.of(0, 0, 1, 1));
+    List<LayerWeights> wider =
+        TinyModels.random(TinyModels.shape(2, 32, 4, 2, 8), true, false, 24).layers();
+    add(all, "layer-pruned, beyond", layerPruned(List.of(0, 4), half, List.of(), kv, base), base);
+    add(all, "layer-pruned, features", layerPruned(List.of(0, 2), half, List.of(), 8, base), base);
+    add(all, "layer-pruned, map", layerPruned(List.of(0), half, List.of(), kv, base), base);
+    add(all, "layer-pruned, wider", layerPruned(List.of(0, 2), half, wider, kv, base), base);
     add(all, "map shorter", sibling(small, LayerMap.paper(2, 3), 8, kv, 4), base);
     add(all, "map longer", sibling(small, LayerMap.paper(2, 5), 8, kv, 4), base);
     add(all, "map empty", sibling(small, new LayerMap(List.of()), 8, kv, 4), base);
@@ -641,6 +717,10 @@ class KeystoneTest {
     prefix(base, 2, List.of(0, 2), 48, 12, 2, 2).checkFits(base);
     linearised(prefix(base, 2, List.of(0, 2), 48, 12, 2, 2), 24, 24).checkFits(base);
     sibling(small, LayerMap.paper(2, 4), 8, 12, 4).checkFits(base);
+    wildLayerPruned(base).checkFits(base);
+    List<LayerWeights> trained =
+        TinyModels.random(TinyModels.shape(2, 24, 4, 2, 6), true, false, 24).layers();
+    layerPruned(List.of(0, 2), LayerMap.paper(2, 4), trained, 12, base).checkFits(base);
   }
 
   private static void add(
@@ -684,6 +764,20 @@ class KeystoneTest {
 
   /** The base reads for itself; what it computes is passed on unchanged. */
   private static KvPredictor identitySibling(ModelWeights weights) {
+    return identity(weights, wholeBase(weights).getFirst());
+  }
+
+  /** Auxiliaries of every kind that are the base itself. */
+  private static List<Auxiliary.Separate> wholeBase(ModelWeights weights) {
+    List<Integer> all = IntStream.range(0, weights.shape().layers()).boxed().toList();
+    LayerMap map = new LayerMap(all);
+    return List.of(
+        new Auxiliary.Sibling(weights, map),
+        new Auxiliary.LayerPruned(all, List.of(), map),
+        new Auxiliary.LayerPruned(all, weights.layers(), map));
+  }
+
+  private static KvPredictor identity(ModelWeights weights, Auxiliary.Separate auxiliary) {
     ModelShape shape = weights.shape();
     int kv = shape.kvLength();
     float[] one = new float[kv * kv];
@@ -693,7 +787,7 @@ class KeystoneTest {
     LinearMap identity = new LinearMap(Weight.of(one, kv, kv), new float[kv]);
     List<Integer> layers = IntStream.range(0, shape.layers()).boxed().toList();
     return new KvPredictor(
-        new Auxiliary.Sibling(weights, new LayerMap(layers)),
+        auxiliary,
         layers.stream().map(layer -> new LinearProjection(layer, identity, identity)).toList());
   }
 
@@ -749,6 +843,22 @@ class KeystoneTest {
         new Auxiliary.Sibling(weights, new LayerMap(layers)),
         layers.stream()
             .map(layer -> projection(layer, shape.kvLength(), shape.kvLength(), 2, random))
+            .toList());
+  }
+
+  private static KvPredictor wildLayerPruned(ModelShape shape) {
+    List<Integer> kept = Auxiliary.LayerPruned.keep(0.5, shape.layers());
+    return layerPruned(
+        kept, LayerMap.ofKept(kept, shape.layers()), List.of(), shape.kvLength(), shape);
+  }
+
+  private static KvPredictor layerPruned(
+      List<Integer> kept, LayerMap map, List<LayerWeights> trained, int features, ModelShape base) {
+    SplittableRandom random = new SplittableRandom(28);
+    return new KvPredictor(
+        new Auxiliary.LayerPruned(kept, trained, map),
+        IntStream.range(0, base.layers())
+            .mapToObj(layer -> projection(layer, base.kvLength(), features, 2, random))
             .toList());
   }
 

@@ -141,7 +141,7 @@ class PredictorFileTest {
   }
 
   @Test
-  void onlyPrefixPredictorsAreWritten() {
+  void aSiblingOfNoFolderIsNotWritten() {
     KvPredictor sibling =
         new KvPredictor(
             new Auxiliary.Sibling(BASE, LayerMap.paper(3, 3)), example().predictor().projections());
@@ -245,7 +245,9 @@ class PredictorFileTest {
     rule("where a number is due", h -> meta(h).put("layers", "two"), 0);
     rule("'format'", h -> meta(h).remove("format"), 0);
     rule("version '2'", h -> meta(h).put("version", "2"), 0);
-    rule("kind 'SIBLING'", h -> meta(h).put("kind", "SIBLING"), 0);
+    rule("kind 'OTHER'", h -> meta(h).put("kind", "OTHER"), 0);
+    rule("'map'", h -> meta(h).put("kind", "SIBLING"), 0);
+    rule("'kept'", h -> meta(h).put("kind", "LAYER_PRUNED"), 0);
     for (String needed : List.of("base.shape", "base.tokenizer", "base.weights", "sha256")) {
       rule("'" + needed + "'", h -> meta(h).remove(needed), 0);
     }

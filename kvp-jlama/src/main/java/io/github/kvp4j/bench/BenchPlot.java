@@ -20,6 +20,7 @@ import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.function.Supplier;
 import javax.imageio.ImageIO;
 import javax.xml.parsers.DocumentBuilderFactory;
 import javax.xml.parsers.ParserConfigurationException;
@@ -42,9 +43,14 @@ public final class BenchPlot {
    * @throws KvpException UNSUPPORTED where XChart or Batik is not on the class path
    */
   public static void write(BenchReport report, Path prefix) {
+    write(() -> chart(report), prefix);
+  }
+
+  /** Writes any chart, as {@link #write(BenchReport, Path)} does. */
+  public static void write(Supplier<XYChart> made, Path prefix) {
     System.setProperty("java.awt.headless", "true"); // no display is needed, or looked for
     try {
-      XYChart chart = chart(report);
+      XYChart chart = made.get();
       svg(chart, prefix.resolveSibling(prefix.getFileName() + ".svg"));
       png(chart, prefix.resolveSibling(prefix.getFileName() + ".png"));
     } catch (LinkageError e) {

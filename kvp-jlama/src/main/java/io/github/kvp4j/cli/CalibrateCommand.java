@@ -15,14 +15,19 @@ package io.github.kvp4j.cli;
 
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.calibration.CalibrationSettings;
+import io.github.kvp4j.calibration.Calibrator;
 import io.github.kvp4j.calibration.RidgeCalibrator;
+import io.github.kvp4j.calibration.SeparateCalibrator;
 import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.evaluation.CacheQuality;
 import io.github.kvp4j.evaluation.Continuation;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.Auxiliary;
+import io.github.kvp4j.predictor.AuxiliaryKind;
 import io.github.kvp4j.predictor.Int8;
 import io.github.kvp4j.predictor.KvPredictor;
+import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PredictorFile;
@@ -37,10 +42,13 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
 
 /** {@code kvp calibrate}: fits a predictor in closed form and measures it on held-out text. */
 @Command(
@@ -52,7 +60,10 @@ import picocli.CommandLine.Option;
       "Examples:",
       "  kvp calibrate --data texts.jsonl.gz --layers 22 --sources 22 --out faithful.safetensors",
       "  kvp calibrate --data a.txt --data b.txt --layers 22 --linearise 12-19 --sources 22 \\",
-      "      --out fast.safetensors"
+      "      --out fast.safetensors",
+      "  kvp calibrate --data texts.jsonl.gz --kind layer-pruned --keep 0.5 --out lp.safetensors",
+      "  kvp calibrate --data texts.jsonl.gz --kind sibling --auxiliary models/small \\",
+      "      --out small.safetensors"
     })
 final class CalibrateCommand implements Callable<Integer> {
   private static final int LONGEST = 512;
@@ -67,11 +78,44 @@ final class CalibrateCommand implements Callable<Integer> {
   private List<Path> data = List.of();
 
   @Option(
+      names = "--kind",
+      defaultValue = "prefix",
+      paramLabel = "KIND",
+      converter = KindConverter.class,
+      description =
+          "What reads the prompt: prefix, the model's own first layers (default); layer-pruned, the"
+              + " model with layers left out; sibling, a smaller model with the same tokenizer.")
+  private AuxiliaryKind kind = AuxiliaryKind.PREFIX;
+
+  @Option(
       names = "--layers",
-      required = true,
       paramLabel = "N",
-      description = "How many of the model's layers run for every prompt token.")
-  private int layers;
+      description = "For prefix: how many of the model's layers run for every prompt token.")
+  private @Nullable Integer layers;
+
+  @Option(
+      names = "--keep",
+      paramLabel = "SHARE|LIST",
+      description =
+          "For layer-pruned: which of the model's layers stay, 0.25, 0.5 or 0.75 of them by the"
+              + " rule of the paper, or a list such as 0-7,9.")
+  private @Nullable String keep;
+
+  @Option(
+      names = "--auxiliary",
+      paramLabel = "DIR",
+      description = "For sibling: the folder of the smaller model.")
+  private @Nullable Path auxiliary;
+
+  @Option(
+      names = "--layer-map",
+      split = ",",
+      paramLabel = "N",
+      description =
+          "For layer-pruned and sibling: for each of the model's layers the layer of the auxiliary,"
+              + " counted from 0, that it is predicted from; must not descend (default: the"
+              + " paper's).")
+  private @Nullable List<Integer> layerMap;
 
   @Option(
       names = "--sources",
@@ -143,6 +187,11 @@ final class CalibrateCommand implements Callable<Integer> {
               + prompts
               + "; at least 1000 tokens and 1 prompt are needed.");
     }
+    switch (kind) {
+      case PREFIX -> needed("--layers", layers);
+      case LAYER_PRUNED -> needed("--keep", keep);
+      case SIBLING -> needed("--auxiliary", auxiliary);
+    }
     TextCorpus corpus = TextCorpus.read(data, seed);
     try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build()) {
       PrefillEngine engine = engine(loaded);
@@ -156,17 +205,9 @@ final class CalibrateCommand implements Callable<Integer> {
             KvpException.Kind.BAD_ARGUMENT,
             "The data has " + corpus.size() + " passages, too few to fit on; give more text.");
       }
-      CalibrationSettings settings =
-          new CalibrationSettings(
-              layers,
-              sources == null ? List.of(layers) : List.copyOf(sources.layers()),
-              linearise == null ? new TreeSet<>() : linearise.layers(),
-              sink,
-              CalibrationSettings.LAMBDAS);
       try (ProgressDisplay progress = new ProgressDisplay()) {
         long start = System.nanoTime();
-        RidgeCalibrator calibrator =
-            new RidgeCalibrator(engine, settings, fit, progress, Cancellation.NEVER);
+        Calibrator calibrator = calibrator(loaded, engine, fit, progress);
         KvPredictor result = calibrator.fit();
         KvPredictor predictor = dtype == Dtype.I8 ? Int8.of(result) : result;
         progress.end();
@@ -195,7 +236,81 @@ final class CalibrateCommand implements Callable<Integer> {
     return 0;
   }
 
-  private static String fileName(Path path) {
+  private Calibrator calibrator(
+      KvpModel loaded, PrefillEngine engine, List<int[]> fit, ProgressDisplay progress) {
+    if (kind == AuxiliaryKind.PREFIX) {
+      int n = needed("--layers", layers);
+      CalibrationSettings settings =
+          new CalibrationSettings(
+              n,
+              sources == null ? List.of(n) : List.copyOf(sources.layers()),
+              linearise == null ? new TreeSet<>() : linearise.layers(),
+              sink,
+              CalibrationSettings.LAMBDAS);
+      return new RidgeCalibrator(engine, settings, fit, progress, Cancellation.NEVER);
+    }
+    LayerMap map = layerMap == null ? null : new LayerMap(layerMap);
+    Auxiliary.Separate reader;
+    if (kind == AuxiliaryKind.SIBLING) {
+      reader = loaded.sibling(needed("--auxiliary", auxiliary), map);
+    } else {
+      List<Integer> kept = kept(needed("--keep", keep), engine.weights().shape().layers());
+      reader =
+          new Auxiliary.LayerPruned(
+              kept,
+              List.of(),
+              map == null ? LayerMap.ofKept(kept, engine.weights().shape().layers()) : map);
+    }
+    return new SeparateCalibrator(
+        engine, reader, sink, CalibrationSettings.LAMBDAS, fit, progress, Cancellation.NEVER);
+  }
+
+  /** Reads {@code 0.5} or {@code 0-7,9}. */
+  private static List<Integer> kept(String text, int layers) {
+    if (text.matches("0?\\.\\d+")) {
+      return Auxiliary.LayerPruned.keep(Double.parseDouble(text), layers);
+    }
+    List<Integer> kept;
+    try {
+      kept = List.copyOf(new LayerList.Converter().convert(text).layers());
+    } catch (TypeConversionException e) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--keep is '" + text + "'; write 0.25, 0.5, 0.75 or a list of layers such as 0-7,9.",
+          e);
+    }
+    if (!kept.isEmpty() && kept.getLast() >= layers) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--keep is " + text + ", but the model's last layer is " + (layers - 1) + ".");
+    }
+    return kept;
+  }
+
+  private <T> T needed(String option, @Nullable T value) {
+    if (value == null) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "A predictor of kind " + kind + " needs the option " + option + ".");
+    }
+    return value;
+  }
+
+  /** Reads {@code layer-pruned} as {@link AuxiliaryKind#LAYER_PRUNED}. */
+  static final class KindConverter implements ITypeConverter<AuxiliaryKind> {
+    @Override
+    public AuxiliaryKind convert(String text) {
+      for (AuxiliaryKind kind : AuxiliaryKind.values()) {
+        if (kind.name().equalsIgnoreCase(text.replace('-', '_'))) {
+          return kind;
+        }
+      }
+      throw new TypeConversionException(
+          "'" + text + "' is no kind of predictor; write prefix, layer-pruned or sibling");
+    }
+  }
+
+  static String fileName(Path path) {
     Path name = path.getFileName();
     return name == null ? path.toString() : name.toString();
   }
@@ -234,13 +349,16 @@ final class CalibrateCommand implements Callable<Integer> {
               + " more text.");
     }
     PredictedPrefill prefill = new PredictedPrefill(engine, predictor);
+    // top anchors are chosen by the layers of a prefix
     List<Anchors> settings =
-        List.of(
-            new Anchors(0, 1, 0),
-            new Anchors(4, 16, 0),
-            new Anchors(4, 24, 0),
-            Anchors.DEFAULT,
-            new Anchors(4, 64, 64));
+        Stream.of(
+                new Anchors(0, 1, 0),
+                new Anchors(4, 16, 0),
+                new Anchors(4, 24, 0),
+                Anchors.DEFAULT,
+                new Anchors(4, 64, 64))
+            .filter(a -> a.top() == 0 || predictor.auxiliary().kind() == AuxiliaryKind.PREFIX)
+            .toList();
     List<CacheQuality.Prefill> ways = new ArrayList<>();
     for (Anchors a : settings) {
       ways.add((tokens, cache) -> prefill.prefill(tokens, 0, a, cache, Cancellation.NEVER));

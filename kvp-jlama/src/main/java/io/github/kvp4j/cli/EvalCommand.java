@@ -204,9 +204,7 @@ final class EvalCommand implements Callable<Integer> {
     ways.add(new Way("exact", (p, c) -> engine.prefill(p, 0, c, Cancellation.NEVER), 1, false));
     Map<String, PredictorFile> files = new LinkedHashMap<>();
     for (Path file : predictors) {
-      PredictorFile f = PredictorFile.read(file);
-      f.checkBase(loaded.fingerprint().orElseThrow());
-      files.put(String.valueOf(file.getFileName()), f);
+      files.put(String.valueOf(file.getFileName()), loaded.readPredictor(file));
     }
     if (predictors.isEmpty()) {
       for (Quality q : Quality.values()) {

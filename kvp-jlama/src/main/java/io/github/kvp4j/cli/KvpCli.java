@@ -37,6 +37,7 @@ import picocli.CommandLine.ScopeType;
       ServeCommand.class,
       ImportCommand.class,
       CalibrateCommand.class,
+      TrainCommand.class,
       EvalCommand.class,
       PredictorCommand.class,
       InfoCommand.class,

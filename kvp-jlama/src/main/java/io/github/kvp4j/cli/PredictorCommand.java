@@ -15,6 +15,7 @@ package io.github.kvp4j.cli;
 
 import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.jlama.Siblings;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictorFile;
@@ -46,12 +47,27 @@ final class PredictorCommand implements Runnable {
       mixinStandardHelpOptions = true,
       description = "Checks a predictor file and shows what is in it.")
   int info(@Parameters(paramLabel = "FILE", description = "The file.") Path file) {
-    PredictorFile p = PredictorFile.read(file);
+    PredictorFile p;
+    try (Siblings siblings = new Siblings()) {
+      p = PredictorFile.read(file, siblings);
+    }
     System.out.println("kind         " + p.predictor().auxiliary().kind());
-    if (p.predictor().auxiliary() instanceof Auxiliary.Prefix prefix) {
-      System.out.println("layers       " + prefix.layers());
-      System.out.println("sources      " + prefix.sources());
-      System.out.println("linearised   " + prefix.linearised().keySet());
+    switch (p.predictor().auxiliary()) {
+      case Auxiliary.Prefix prefix -> {
+        System.out.println("layers       " + prefix.layers());
+        System.out.println("sources      " + prefix.sources());
+        System.out.println("linearised   " + prefix.linearised().keySet());
+      }
+      case Auxiliary.LayerPruned pruned -> {
+        System.out.println("kept         " + pruned.kept());
+        System.out.println("weights      " + (pruned.trained().isEmpty() ? "base's" : "trained"));
+        System.out.println("layer map    " + pruned.map().sources());
+      }
+      case Auxiliary.Sibling sibling -> {
+        Auxiliary.Sibling.Origin origin = sibling.origin();
+        System.out.println("sibling      " + (origin == null ? "" : origin.directory()));
+        System.out.println("layer map    " + sibling.map().sources());
+      }
     }
     System.out.printf(Locale.ROOT, "parameters   %,d%n", p.predictor().parameters());
     System.out.println("base         " + p.base().shape());
@@ -88,12 +104,11 @@ final class PredictorCommand implements Runnable {
           long seed,
       @Mixin JsonOption json) {
     json.check();
-    PredictorFile p = PredictorFile.read(file);
     TextCorpus corpus = TextCorpus.read(data, seed);
     try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build();
         ProgressDisplay progress = new ProgressDisplay()) {
       PrefillEngine engine = CalibrateCommand.engine(loaded);
-      p.checkBase(loaded.fingerprint().orElseThrow());
+      PredictorFile p = loaded.readPredictor(file);
       List<MeasuredQuality> quality =
           CalibrateCommand.measure(loaded, engine, p.predictor(), corpus, prompts, seed, progress);
       progress.end();

@@ -35,6 +35,7 @@ final class ProgressDisplay implements CalibrationProgress, ImportProgress, Auto
   private long total;
   private long done;
   private int tenths;
+  private String note = "";
 
   ProgressDisplay() {
     this(System.err, Optional.ofNullable(System.console()).map(Console::isTerminal).orElse(false));
@@ -52,6 +53,7 @@ final class ProgressDisplay implements CalibrationProgress, ImportProgress, Auto
     this.total = amount;
     this.done = 0;
     this.tenths = 0;
+    this.note = "";
     if (terminal) {
       bar =
           new ProgressBarBuilder()
@@ -76,7 +78,15 @@ final class ProgressDisplay implements CalibrationProgress, ImportProgress, Auto
     int now = total <= 0 ? 0 : (int) (10 * done / total);
     if (now > tenths && now < 10) {
       tenths = now;
-      out.println(stage + " " + 10 * now + " %");
+      out.println(stage + " " + 10 * now + " %" + (note.isEmpty() ? "" : ", " + note));
+    }
+  }
+
+  /** Says more about how far the work is, beside the bar or with the next tenth. */
+  void note(String text) {
+    note = text;
+    if (bar != null) {
+      bar.setExtraMessage(" " + text);
     }
   }
 

@@ -26,6 +26,7 @@ import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.BaseFingerprint;
+import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.predictor.PrefillCost;
@@ -84,6 +85,7 @@ public final class KvpModel implements AutoCloseable {
   private final @Nullable PrefillEngine engine;
   private final @Nullable PromptReader reader;
   private final @Nullable BaseFingerprint fingerprint;
+  private final Siblings siblings;
   private final ReentrantReadWriteLock lifecycle = new ReentrantReadWriteLock(true);
   private final PrefixStore prefixes;
   private final Quality defaultQuality;
@@ -94,6 +96,7 @@ public final class KvpModel implements AutoCloseable {
     this.directory = b.directory;
     this.defaultMode = b.mode;
     this.defaultQuality = b.quality;
+    this.siblings = new Siblings(b.directory);
     Workers workers = b.threads == null ? Workers.shared() : Workers.of(b.threads);
     this.jlama = JlamaLoader.load(b.directory, b.workingType, b.quantize, b.threads);
     this.shape = JlamaWeights.shape(jlama.getConfig());
@@ -183,7 +186,7 @@ public final class KvpModel implements AutoCloseable {
     }
     if (b.predictor != null) {
       // the user's own serves whatever quality a request asks for
-      PredictorFile file = Predictors.fromFile(b.predictor, mark);
+      PredictorFile file = Predictors.fromFile(b.predictor, mark, siblings);
       Predictor own = new Predictor(file, new PredictedPrefill(base, file.predictor()));
       for (Quality quality : Quality.values()) {
         found.put(quality, own);
@@ -191,7 +194,7 @@ public final class KvpModel implements AutoCloseable {
       return found;
     }
     for (Quality quality : Quality.values()) {
-      Predictors.find(directory, mark, quality)
+      Predictors.find(directory, mark, quality, siblings)
           .ifPresent(file ->
               found.put(
                   quality, new Predictor(file, new PredictedPrefill(base, file.predictor()))));
@@ -236,6 +239,46 @@ public final class KvpModel implements AutoCloseable {
   /** The predictor that is used for a quality, if there is one. */
   public Optional<PredictorFile> predictor(Quality quality) {
     return Optional.ofNullable(predictors.get(quality)).map(Predictor::file);
+  }
+
+  /**
+   * Reads a predictor file for this model; a sibling that it names is closed with this model.
+   *
+   * @throws KvpException FILE_ACCESS or MALFORMED_FILE, PREDICTOR_MISMATCH if it is for another
+   *     model, UNSUPPORTED where there is no engine
+   */
+  public PredictorFile readPredictor(Path file) {
+    return Predictors.fromFile(file, requiredFingerprint(), siblings);
+  }
+
+  /** The predictor beside this model, or one that is bundled, whether it is in use or not. */
+  public Optional<PredictorFile> findPredictor(Quality quality) {
+    return Predictors.find(directory, requiredFingerprint(), quality, siblings);
+  }
+
+  /**
+   * Opens another model as an auxiliary of this one; it is closed with this model.
+   *
+   * @param folder of a model with this one's tokenizer
+   * @param map which of its layers predicts which of this model's; null = the paper's rule
+   * @throws KvpException PREDICTOR_MISMATCH if the tokenizers differ
+   */
+  public Auxiliary.Sibling sibling(Path folder, @Nullable LayerMap map) {
+    Auxiliary.Sibling opened = siblings.open(folder);
+    return new Auxiliary.Sibling(
+        opened.weights(),
+        map == null ? LayerMap.paper(opened.weights().shape().layers(), shape.layers()) : map,
+        opened.origin());
+  }
+
+  private BaseFingerprint requiredFingerprint() {
+    return fingerprint()
+        .orElseThrow(() ->
+            new KvpException(
+                KvpException.Kind.UNSUPPORTED,
+                "Models of type "
+                    + jlama.getModelType()
+                    + " can't be predicted; LLAMA, MISTRAL and QWEN2 can."));
   }
 
   /** Jlama's own model, for what this project does not cover; not safe for several threads. */
@@ -536,6 +579,7 @@ public final class KvpModel implements AutoCloseable {
     try {
       prefixes.clear();
       buffers.close();
+      siblings.close();
       jlama.close();
     } finally {
       lifecycle.writeLock().unlock();

@@ -52,6 +52,11 @@ record MemoryEstimate(long heapBytes, long directBytes) {
     return new MemoryEstimate(heap, shape.kvBytesPerPosition() * (prompt + answer));
   }
 
+  /** The same with more on the heap. */
+  MemoryEstimate plusHeap(long bytes) {
+    return new MemoryEstimate(heapBytes + bytes, directBytes);
+  }
+
   /**
    * Refuses what can't fit.
    *

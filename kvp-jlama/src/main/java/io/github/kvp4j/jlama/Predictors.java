@@ -38,8 +38,8 @@ public final class Predictors {
   private Predictors() {}
 
   /** The user's file, refused unless it was made for this base. */
-  static PredictorFile fromFile(Path file, BaseFingerprint base) {
-    PredictorFile predictor = PredictorFile.read(file);
+  static PredictorFile fromFile(Path file, BaseFingerprint base, Siblings siblings) {
+    PredictorFile predictor = PredictorFile.read(file, siblings);
     predictor.checkBase(base);
     return predictor;
   }
@@ -48,11 +48,12 @@ public final class Predictors {
    * Looks for {@code predictor-faithful.safetensors} or {@code predictor-fast.safetensors} in the
    * model's folder, then among those bundled; empty where none was made for this base.
    */
-  static Optional<PredictorFile> find(Path modelDirectory, BaseFingerprint base, Quality quality) {
+  static Optional<PredictorFile> find(
+      Path modelDirectory, BaseFingerprint base, Quality quality, Siblings siblings) {
     String name = "predictor-" + quality.name().toLowerCase(Locale.ROOT) + ".safetensors";
     Path beside = modelDirectory.resolve(name);
     if (Files.isRegularFile(beside)) {
-      return Optional.of(fromFile(beside, base));
+      return Optional.of(fromFile(beside, base, siblings));
     }
     BaseFingerprint known = BUNDLED_FOR.get(quality);
     if (known != null && !known.equals(base)) {

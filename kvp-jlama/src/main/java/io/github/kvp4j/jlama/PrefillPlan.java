@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.jlama;
 
+import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.PredictedPrefill;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +32,16 @@ record PrefillPlan(KvpMode mode, String reason, @Nullable PredictedPrefill predi
             && prediction.predictor().auxiliary() instanceof Auxiliary.Prefix prefix
         ? prefix.sources().size()
         : 0;
+  }
+
+  /** What an auxiliary with a cache of its own keeps: that cache and its residual stream. */
+  long auxiliaryBytes(ModelShape base, int positions) {
+    if (prediction != null
+        && prediction.predictor().auxiliary() instanceof Auxiliary.Separate separate) {
+      ModelShape own = separate.shape(base);
+      return (2L * own.layers() * own.kvLength() + own.hidden()) * Float.BYTES * positions;
+    }
+    return 0;
   }
 
   /** The first layer that is refined afterwards; {@code layers} where none is. */

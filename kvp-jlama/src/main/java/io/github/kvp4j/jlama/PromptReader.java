@@ -68,6 +68,7 @@ final class PromptReader {
       Cancellation cancellation) {
     int refinedFrom = plan.refinedFrom(shape.layers());
     MemoryEstimate.of(shape, tokens.length, answer, plan.sources(), shape.layers() - refinedFrom)
+        .plusHeap(plan.auxiliaryBytes(shape, tokens.length))
         .check(tokens.length);
     // Jlama's buffer holds the prompt's rows; ours only ever holds one layer's
     KvCache cache = KvCache.rolling(shape, tokens.length);

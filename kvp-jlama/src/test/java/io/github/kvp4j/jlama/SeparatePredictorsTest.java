@@ -1,0 +1,156 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.jlama;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.calibration.CalibrationProgress;
+import io.github.kvp4j.calibration.SeparateCalibrator;
+import io.github.kvp4j.jlama.TinyModelDirectory.Kind;
+import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.Auxiliary;
+import io.github.kvp4j.predictor.LayerMap;
+import io.github.kvp4j.predictor.PredictorFile;
+import io.github.kvp4j.prefill.Cancellation;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.function.Function;
+import java.util.stream.IntStream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Predictors whose auxiliary reads for itself, from calibration to an answer. */
+class SeparatePredictorsTest {
+  private static final String PROMPT = "the quick brown fox jumps over the lazy dog. ".repeat(3);
+
+  @TempDir private Path folder;
+  private Path base = Path.of("");
+  private Path file = Path.of("");
+
+  @BeforeEach
+  void writeBase() {
+    base = TinyModelDirectory.of(Kind.QWEN2).layers(4).write(folder.resolve("base"));
+    file = folder.resolve("p.safetensors");
+  }
+
+  private Path sibling() {
+    return TinyModelDirectory.of(Kind.MISTRAL).layers(2).seed(5).write(folder.resolve("small"));
+  }
+
+  private void calibrate(Function<KvpModel, Auxiliary.Separate> auxiliary) {
+    try (KvpModel model = KvpModel.builder(base).withoutPredictor().warmUp(false).build()) {
+      List<int[]> texts =
+          IntStream.range(0, 6)
+              .mapToObj(i ->
+                  new SplittableRandom(i).ints(200, 0, TinyModelDirectory.VOCABULARY).toArray())
+              .toList();
+      new PredictorFile(
+              new SeparateCalibrator(
+                      model.engine().orElseThrow(),
+                      auxiliary.apply(model),
+                      4,
+                      List.of(1e-3),
+                      texts,
+                      CalibrationProgress.SILENT,
+                      Cancellation.NEVER)
+                  .fit(),
+              model.fingerprint().orElseThrow(),
+              Map.of(),
+              List.of())
+          .write(file);
+    }
+  }
+
+  private static GenerateResult answer(KvpModel model, KvpMode mode, Anchors anchors) {
+    return model.generate(
+        GenerateRequest.builder(PROMPT).mode(mode).anchors(anchors).maxNewTokens(20).build());
+  }
+
+  @Test
+  void layerPrunedAndSiblingPredictorsAnswer() {
+    List<Integer> kept = Auxiliary.LayerPruned.keep(0.5, 4);
+    Path small = sibling();
+    List<Function<KvpModel, Auxiliary.Separate>> kinds =
+        List.of(
+            m -> new Auxiliary.LayerPruned(kept, List.of(), LayerMap.ofKept(kept, 4)),
+            m -> m.sibling(small, null),
+            m -> m.sibling(small, new LayerMap(List.of(0, 1, 1, 1))));
+    for (Function<KvpModel, Auxiliary.Separate> kind : kinds) {
+      calibrate(kind);
+      try (KvpModel model = KvpModel.builder(base).predictor(file).warmUp(false).build()) {
+        GenerateResult predicted = answer(model, KvpMode.PREDICT, new Anchors(4, 20, 0));
+        assertThat(predicted.mode()).isEqualTo(KvpMode.PREDICT);
+        assertThat(predicted.exactTokens()).isEqualTo(24);
+        // anchors over the whole prompt: nothing of the prediction is left
+        int n = predicted.promptTokens();
+        assertThat(answer(model, KvpMode.PREDICT, new Anchors(0, n, 0)).tokens())
+            .isEqualTo(answer(model, KvpMode.EXACT, Anchors.DEFAULT).tokens());
+      }
+    }
+  }
+
+  @Test
+  void aSiblingThatChangedOrIsGoneIsRefused() throws IOException {
+    Path small = sibling();
+    calibrate(m -> m.sibling(small, null));
+    TinyModelDirectory.of(Kind.MISTRAL).layers(2).seed(6).write(small);
+    refused("calibrate the predictor again", () -> KvpModel.builder(base).predictor(file).build());
+    Files.move(small, folder.resolve("moved"));
+    assertThatExceptionOfType(KvpException.class)
+        .isThrownBy(() -> KvpModel.builder(base).predictor(file).build())
+        .withMessageContaining(small.toString())
+        .satisfies(e -> assertThat(e.kind()).isEqualTo(KvpException.Kind.FILE_ACCESS));
+  }
+
+  @Test
+  void aSiblingWithAnotherTokenizerIsRefused() throws IOException {
+    ObjectMapper json = new ObjectMapper();
+    Path small = sibling();
+    Path tokenizer = small.resolve("tokenizer.json");
+    byte[] good = Files.readAllBytes(tokenizer);
+    try (KvpModel model = KvpModel.builder(base).withoutPredictor().warmUp(false).build()) {
+      assertThat(model.sibling(small, null).map().sources()).containsExactly(0, 0, 1, 1);
+      for (String part : List.of("vocab", "merges")) {
+        ObjectNode root = (ObjectNode) json.readTree(good);
+        if (part.equals("merges")) {
+          root.withArray("/model/merges").remove(0);
+        } else {
+          ObjectNode vocabulary = (ObjectNode) root.at("/model/vocab");
+          int a = vocabulary.get("a").asInt();
+          vocabulary.put("a", vocabulary.get("b").asInt());
+          vocabulary.put("b", a);
+        }
+        Files.writeString(tokenizer, root.toString());
+        refused("differ in /model/" + part, () -> model.sibling(small, null));
+      }
+    }
+  }
+
+  private static void refused(String message, ThrowingCallable call) {
+    assertThatExceptionOfType(KvpException.class)
+        .isThrownBy(call)
+        .withMessageContaining(message)
+        .satisfies(e -> assertThat(e.kind()).isEqualTo(KvpException.Kind.PREDICTOR_MISMATCH));
+  }
+}
