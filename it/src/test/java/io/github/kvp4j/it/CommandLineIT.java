@@ -128,8 +128,8 @@ class CommandLineIT {
     String model = RealModel.directory().toString();
     String text = text(dir).toString();
     Path calibrated = dir.resolve("lp.safetensors");
-    Outcome o =
-        run(
+    CliRun o =
+        CliRun.of(
             "calibrate",
             "--model",
             model,
@@ -145,7 +145,7 @@ class CommandLineIT {
             "1",
             "--out",
             calibrated.toString());
-    assertThat(o.exit).as(o.err).isZero();
+    assertThat(o.exit()).as(o.err()).isZero();
     Path trained = dir.resolve("trained.safetensors");
     for (int round = 0; round < 2; round++) {
       // the first run is out of time after one step, the second goes on
@@ -179,15 +179,15 @@ class CommandLineIT {
       if (round == 0) {
         line.addAll(List.of("--minutes", "0.0001"));
       }
-      o = run(line.toArray(String[]::new));
-      assertThat(o.exit).as(o.err).isZero();
-      assertThat(o.out).contains(round == 0 ? "after step 1 of 2; go on" : "step 1 of 2;");
+      o = CliRun.of(line.toArray(String[]::new));
+      assertThat(o.exit()).as(o.err()).isZero();
+      assertThat(o.out()).contains(round == 0 ? "after step 1 of 2; go on" : "step 1 of 2;");
     }
     assertThat(Files.readAllLines(dir.resolve("trained.safetensors.csv"))).hasSize(3);
-    Outcome info = run("predictor", "info", trained.toString());
-    assertThat(info.out).contains("LAYER_PRUNED").contains("weights      trained");
-    Outcome answer =
-        run(
+    CliRun info = CliRun.of("predictor", "info", trained.toString());
+    assertThat(info.out()).contains("LAYER_PRUNED").contains("weights      trained");
+    CliRun answer =
+        CliRun.of(
             "complete",
             "--model",
             model,
@@ -199,8 +199,8 @@ class CommandLineIT {
             "3",
             "--stats",
             "What is the capital of France?");
-    assertThat(answer.exit).as(answer.err).isZero();
-    assertThat(answer.err).contains("PREDICT");
+    assertThat(answer.exit()).as(answer.err()).isZero();
+    assertThat(answer.err()).contains("PREDICT");
   }
 
   @Test

@@ -136,17 +136,17 @@ final class CompleteCommand implements Callable<Integer> {
                     refinement.nanosPerTokenAfter() / 1e6);
     String read =
         String.format(
-        Locale.ROOT,
-        "%s (%s): %d prompt tokens (%d predicted, %d exact), first token after %.0f ms, %.1f ms"
-            + " a token, %d tokens",
-        result.mode(),
-        result.modeReason(),
-        result.promptTokens(),
-        result.predictedTokens(),
-        result.exactTokens(),
-        result.timeToFirstTokenMillis(),
-        result.millisPerToken(),
-        result.tokens().size());
+            Locale.ROOT,
+            "%s (%s): %d prompt tokens (%d predicted, %d exact), first token after %.0f ms, %.1f ms"
+                + " a token, %d tokens",
+            result.mode(),
+            result.modeReason(),
+            result.promptTokens(),
+            result.predictedTokens(),
+            result.exactTokens(),
+            result.timeToFirstTokenMillis(),
+            result.millisPerToken(),
+            result.tokens().size());
     return read + refined;
   }
 }

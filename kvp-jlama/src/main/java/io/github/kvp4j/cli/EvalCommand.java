@@ -28,6 +28,7 @@ import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -47,10 +48,10 @@ import picocli.CommandLine.Option;
     mixinStandardHelpOptions = true,
     description = {
       "How good answers are over the exact cache, over that of each predictor, and over a prompt cut"
-            + " to the same cost.",
-        "Task squad: reading comprehension (SQuAD format, one worked example, plain completion), F1"
-            + " and exact match. Task fidelity: texts are continued from their first 447 tokens, and"
-            + " the continuation is compared with that over the exact cache."
+          + " to the same cost.",
+      "Task squad: reading comprehension (SQuAD format, one worked example, plain completion), F1"
+          + " and exact match. Task fidelity: texts are continued from their first 447 tokens, and"
+          + " the continuation is compared with that over the exact cache."
     },
     footer = {
       "",
@@ -241,11 +242,7 @@ final class EvalCommand implements Callable<Integer> {
     return ways;
   }
 
-  private void run(
-      KvpModel loaded,
-      PrefillEngine engine,
-      List<Item> items,
-      List<Way> ways) {
+  private void run(KvpModel loaded, PrefillEngine engine, List<Item> items, List<Way> ways) {
     GreedyDecoder decoder = new GreedyDecoder(engine);
     List<Integer> ends = loaded.jlama().getConfig().eosTokens;
     try (ProgressDisplay progress = new ProgressDisplay()) {
@@ -259,13 +256,7 @@ final class EvalCommand implements Callable<Integer> {
                   prompt,
                   maxTokens,
                   way.prefill,
-                  t ->
-                      ends.contains(t)
-                          || task == Task.SQUAD
-                              && new String(
-                                  loaded.tokenizer().bytes(t),
-                                  java.nio.charset.StandardCharsets.UTF_8)
-                              .contains("\n"));
+                  t -> ends.contains(t) || (task == Task.SQUAD && isLineEnd(loaded, t)));
           String answer =
               loaded
                   .tokenizer()
@@ -282,6 +273,10 @@ final class EvalCommand implements Callable<Integer> {
         }
       }
     }
+  }
+
+  private static boolean isLineEnd(KvpModel loaded, int token) {
+    return new String(loaded.tokenizer().bytes(token), StandardCharsets.UTF_8).contains("\n");
   }
 
   /** The last part of a prompt, begin-of-sequence kept. */

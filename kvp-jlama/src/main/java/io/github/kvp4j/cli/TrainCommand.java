@@ -88,8 +88,8 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--quality",
       defaultValue = "FAST",
-      description = "Which bundled predictor: ${COMPLETION-CANDIDATES} (default:"
-          + " ${DEFAULT-VALUE}).")
+      description =
+          "Which bundled predictor: ${COMPLETION-CANDIDATES} (default:" + " ${DEFAULT-VALUE}).")
   private Quality quality = Quality.FAST;
 
   @Option(
@@ -188,8 +188,9 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--weight-decay",
       defaultValue = "0",
-      description = "Of matrices, decoupled; the paper's, for training from nothing, is 0.1"
-          + " (default: ${DEFAULT-VALUE}).")
+      description =
+          "Of matrices, decoupled; the paper's, for training from nothing, is 0.1"
+              + " (default: ${DEFAULT-VALUE}).")
   private double weightDecay;
 
   @Option(
@@ -291,8 +292,7 @@ final class TrainCommand implements Callable<Integer> {
       out.addAll(learn);
       return out;
     }
-    return start.auxiliary() instanceof Auxiliary.Prefix prefix
-            && !prefix.linearised().isEmpty()
+    return start.auxiliary() instanceof Auxiliary.Prefix prefix && !prefix.linearised().isEmpty()
         ? EnumSet.of(Learned.PROJECTIONS, Learned.LINEARISED)
         : EnumSet.of(Learned.PROJECTIONS);
   }

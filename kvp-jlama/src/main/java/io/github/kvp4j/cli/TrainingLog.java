@@ -105,22 +105,22 @@ final class TrainingLog {
   /** Draws the loss of training and of held-out items; a plot that can't be drawn is no failure. */
   void draw() {
     try {
-    BenchPlot.write(
-        () -> {
-          XYChart chart =
-              new XYChartBuilder()
-                  .width(900)
-                  .height(600)
-                  .title("Loss")
-                  .xAxisTitle("step")
-                  .yAxisTitle("nats a token, weighted terms added")
-                  .theme(Styler.ChartTheme.GGPlot2)
-                  .build();
-          series(chart, "training", 2);
-          series(chart, "held out", 8);
-          return chart;
-        },
-        plot);
+      BenchPlot.write(
+          () -> {
+            XYChart chart =
+                new XYChartBuilder()
+                    .width(900)
+                    .height(600)
+                    .title("Loss")
+                    .xAxisTitle("step")
+                    .yAxisTitle("nats a token, weighted terms added")
+                    .theme(Styler.ChartTheme.GGPlot2)
+                    .build();
+            series(chart, "training", 2);
+            series(chart, "held out", 8);
+            return chart;
+          },
+          plot);
     } catch (KvpException e) {
       System.err.println(e.getMessage());
     }

@@ -25,6 +25,7 @@ import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.BaseFingerprint;
 import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.PredictedPrefill;

@@ -72,7 +72,7 @@ public final class Siblings implements PredictorFile.SiblingLoader, AutoCloseabl
    *     UNSUPPORTED} where the prefill engine does not read its architecture
    */
   Auxiliary.Sibling open(Path directory) {
-    AbstractModel model = JlamaLoader.load(directory, DType.I8, false);
+    AbstractModel model = JlamaLoader.load(directory, DType.I8, false, null);
     open.add(model);
     if (base != null) {
       compareTokenizers(base, directory);
