@@ -33,7 +33,7 @@ try {
   const errors = [];
   page.on("pageerror", e => errors.push(String(e)));
   page.on("console", m => m.type() === "error" && errors.push(m.text()));
-  page.on("requestfailed", r => errors.push(`${r.url()} failed`));
+  page.on("requestfailed", r => errors.push(`${r.url()} failed: ${r.failure()?.errorText}`));
   page.on("request", r => r.url().startsWith(url) || r.url().startsWith("data:") || errors.push(`asks ${r.url()}`));
   await page.goto(url, {waitUntil: "networkidle0"});
   await page.type("#text", "What is the capital of France?");

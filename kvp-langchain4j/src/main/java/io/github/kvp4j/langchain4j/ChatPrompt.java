@@ -24,7 +24,6 @@ import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.internal.JsonSchemaElementUtils;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
-import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.ChatMessage.Role;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.ToolCall;
@@ -42,8 +41,7 @@ final class ChatPrompt {
    * The prompt of a conversation, with the begin of the answer.
    *
    * @param messages system, user and AI messages, all text
-   * @throws dev.langchain4j.exception.UnsupportedFeatureException if the model has no chat
-   *     template, or if it leaves out a message, as some do with system messages
+   * @throws io.github.kvp4j.KvpException as {@link ToolPrompt#of} says
    */
   static String of(KvpModel model, List<ChatMessage> messages) {
     return withTools(model, messages, List.of(), false).text();
@@ -61,15 +59,11 @@ final class ChatPrompt {
       List<ChatMessage> messages,
       List<ToolSpecification> tools,
       boolean callRequired) {
-    try {
-      return ToolPrompt.of(
-          model,
-          messages.stream().map(ChatPrompt::message).toList(),
-          tools.stream().map(ChatPrompt::tool).toList(),
-          callRequired);
-    } catch (KvpException e) {
-      throw ChatErrors.of(e);
-    }
+    return ToolPrompt.of(
+        model,
+        messages.stream().map(ChatPrompt::message).toList(),
+        tools.stream().map(ChatPrompt::tool).toList(),
+        callRequired);
   }
 
   /** A message as the engine has it. */

@@ -18,8 +18,8 @@ import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.SystemMessage;
 import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.data.message.UserMessage;
-import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.TokenCountEstimator;
+import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.tools.ToolPrompt;
 import java.util.List;
@@ -51,7 +51,7 @@ public final class KvpTokenCountEstimator implements TokenCountEstimator {
     try {
       one = model.encodePrompt(ChatPrompt.of(model, List.of(USER))).length;
       three = model.encodePrompt(ChatPrompt.of(model, List.of(USER, AI, USER))).length;
-    } catch (UnsupportedFeatureException e) {
+    } catch (KvpException e) {
       // a template that refuses so plain a conversation is not worth measuring
     }
     this.frame = Math.max(0, (three - one) / 2 - content);

@@ -23,10 +23,10 @@ import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.SystemMessage;
 import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.data.message.UserMessage;
-import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.request.json.JsonArraySchema;
 import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import dev.langchain4j.model.chat.request.json.JsonReferenceSchema;
+import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.tools.ToolPrompt;
 import java.nio.file.Path;
@@ -309,7 +309,8 @@ class ToolPromptTest {
                 List.of(UserMessage.from("Hi")),
                 List.of(WEATHER),
                 false))
-        .isExactlyInstanceOf(UnsupportedFeatureException.class)
+        .isInstanceOfSatisfying(
+            KvpException.class, e -> assertThat(e.kind()).isEqualTo(KvpException.Kind.UNSUPPORTED))
         .hasMessageContaining("system message");
   }
 }
