@@ -33,12 +33,10 @@ try {
   const errors = [];
   page.on("pageerror", e => errors.push(String(e)));
   page.on("console", m => m.type() === "error" && errors.push(m.text()));
-  // Chromium sometimes calls a stream aborted that the page has read to its end; what the page itself
-  // misses stands in its .error elements, which are collected below
-  page.on("requestfailed", r => {
-    const why = r.failure()?.errorText;
-    if (why !== "net::ERR_ABORTED") errors.push(`${r.url()} failed: ${why}`);
-  });
+  // Chromium also calls a stream aborted that its page has read to the end before the network was
+  // done with it; one that really breaks off is shown by the page, see below
+  page.on("requestfailed", r => r.failure()?.errorText === "net::ERR_ABORTED"
+    || errors.push(`${r.url()} failed: ${r.failure()?.errorText}`));
   page.on("request", r => r.url().startsWith(url) || r.url().startsWith("data:") || errors.push(`asks ${r.url()}`));
   await page.goto(url, {waitUntil: "networkidle0"});
   await page.type("#text", "What is the capital of France?");
@@ -46,8 +44,8 @@ try {
   await page.click("#send");
   await page.waitForSelector(".side.off[data-ttft]", {timeout: 120000});
   await page.waitForSelector("#send:not([disabled])");
-  const text = selector => page.$eval(selector, node => node.textContent);
   errors.push(...await page.$$eval(".error", nodes => nodes.map(node => node.textContent)));
+  const text = selector => page.$eval(selector, node => node.textContent);
   const shown = {
     model: await text("#model"),
     on: await text(".side.on .answer"),

@@ -336,7 +336,7 @@ public final class KvpModel implements AutoCloseable {
                 "A message is a tool's result, which needs a ToolPrompt; give only texts here.");
       }
     }
-    String prompt = render(builder).replace(String.valueOf(mark), "");
+    String prompt = rendered(builder).replace(String.valueOf(mark), "");
     for (ChatMessage message : messages) {
       // a template may drop the reasoning of earlier answers, so those are not looked for
       if (message.role() != ChatMessage.Role.ASSISTANT
@@ -351,13 +351,13 @@ public final class KvpModel implements AutoCloseable {
     return prompt;
   }
 
-  private static String render(PromptSupport.Builder builder) {
+  private static String rendered(PromptSupport.Builder builder) {
     try {
       return builder.build().getPrompt();
     } catch (UnsupportedOperationException e) {
       throw new KvpException(
           KvpException.Kind.UNSUPPORTED,
-          "The model's chat template does not take this conversation: " + e.getMessage() + ".",
+          "The model's chat template does not take this conversation: " + e.getMessage(),
           e);
     }
   }

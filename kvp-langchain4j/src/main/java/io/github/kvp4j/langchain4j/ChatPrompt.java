@@ -41,7 +41,7 @@ final class ChatPrompt {
    * The prompt of a conversation, with the begin of the answer.
    *
    * @param messages system, user and AI messages, all text
-   * @throws io.github.kvp4j.KvpException as {@link KvpModel#chatPrompt(List)} says
+   * @throws io.github.kvp4j.KvpException as {@link ToolPrompt#of} says
    */
   static String of(KvpModel model, List<ChatMessage> messages) {
     return withTools(model, messages, List.of(), false).text();

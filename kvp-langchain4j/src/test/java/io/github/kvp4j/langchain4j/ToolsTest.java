@@ -61,8 +61,8 @@ class ToolsTest {
                 "</tool_call>",
                 " <tool_call> ",
                 "[{\"name\": \"now\"}]")
-            .follow(":", " \"Bonn\"}")
-            .follow(" \"Bonn\"}", "}\n</tool_call>\n")
+            .follow("\"", "Bonn\"}")
+            .follow("Bonn\"}", "}\n</tool_call>\n")
             .follow("}\n</tool_call>\n", ScriptedModel.END)
             .context(2048)
             .write(temp.resolve("m"));
