@@ -85,7 +85,7 @@ class JlamaCommandsTest {
         "chat o/n --stats; needs --kv-predict",
         "complete o/n --prompt x --anchors 1/2/3; needs --kv-predict",
         "chat o/n --kv-predict --threads 3; is Jlama's own",
-        "chat o/n --kv-predict=sideways; expected one of",
+        "chat o/n --kv-predict=sideways; is no mode; give auto",
         "chat; Missing required parameter",
         "complete --prompt x; Missing required parameter",
         "chat --kv-predict=exact o/../n; is no model",
