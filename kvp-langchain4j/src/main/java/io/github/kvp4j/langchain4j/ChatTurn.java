@@ -170,6 +170,9 @@ final class ChatTurn implements AutoCloseable {
     if (p.anchors() != null) {
       b.anchors(p.anchors());
     }
+    if (p.refine() != null) {
+      b.refine(p.refine());
+    }
     if (p.temperature() != null) {
       b.temperature(p.temperature());
     }

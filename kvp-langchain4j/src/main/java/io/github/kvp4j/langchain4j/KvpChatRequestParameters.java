@@ -17,12 +17,13 @@ import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.DefaultChatRequestParameters;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.Quality;
+import io.github.kvp4j.jlama.RefineSettings;
 import io.github.kvp4j.predictor.Anchors;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * LangChain4j's parameters of a request, and ours: mode, quality, anchors and seed.
+ * LangChain4j's parameters of a request, and ours: mode, quality, anchors, refine and seed.
  *
  * <p>Merging with parameters of any other type keeps ours.
  */
@@ -30,6 +31,7 @@ public final class KvpChatRequestParameters extends DefaultChatRequestParameters
   private final @Nullable KvpMode mode;
   private final @Nullable Quality quality;
   private final @Nullable Anchors anchors;
+  private final @Nullable RefineSettings refine;
   private final @Nullable Long seed;
 
   private KvpChatRequestParameters(Builder b) {
@@ -37,6 +39,7 @@ public final class KvpChatRequestParameters extends DefaultChatRequestParameters
     this.mode = b.mode;
     this.quality = b.quality;
     this.anchors = b.anchors;
+    this.refine = b.refine;
     this.seed = b.seed;
   }
 
@@ -62,9 +65,14 @@ public final class KvpChatRequestParameters extends DefaultChatRequestParameters
     return quality;
   }
 
-  /** The exact anchors of {@link KvpMode#PREDICT}; null = {@link Anchors#DEFAULT}. */
+  /** The exact anchors of the modes that predict; null = {@link Anchors#DEFAULT}. */
   public @Nullable Anchors anchors() {
     return anchors;
+  }
+
+  /** How {@link KvpMode#PREDICT_AND_REFINE} goes on; null = {@link RefineSettings#DEFAULT}. */
+  public @Nullable RefineSettings refine() {
+    return refine;
   }
 
   /** The sampler's seed; null = a new one. */
@@ -89,12 +97,13 @@ public final class KvpChatRequestParameters extends DefaultChatRequestParameters
         && mode == that.mode
         && quality == that.quality
         && Objects.equals(anchors, that.anchors)
+        && Objects.equals(refine, that.refine)
         && Objects.equals(seed, that.seed);
   }
 
   @Override
   public int hashCode() {
-    return Objects.hash(super.hashCode(), mode, quality, anchors, seed);
+    return Objects.hash(super.hashCode(), mode, quality, anchors, refine, seed);
   }
 
   @Override
@@ -105,6 +114,8 @@ public final class KvpChatRequestParameters extends DefaultChatRequestParameters
         + quality
         + ", anchors="
         + anchors
+        + ", refine="
+        + refine
         + ", seed="
         + seed
         + ", "
@@ -117,6 +128,7 @@ public final class KvpChatRequestParameters extends DefaultChatRequestParameters
     private @Nullable KvpMode mode;
     private @Nullable Quality quality;
     private @Nullable Anchors anchors;
+    private @Nullable RefineSettings refine;
     private @Nullable Long seed;
 
     private Builder() {}
@@ -128,6 +140,7 @@ public final class KvpChatRequestParameters extends DefaultChatRequestParameters
         mode = that.mode == null ? mode : that.mode;
         quality = that.quality == null ? quality : that.quality;
         anchors = that.anchors == null ? anchors : that.anchors;
+        refine = that.refine == null ? refine : that.refine;
         seed = that.seed == null ? seed : that.seed;
       }
       return this;
@@ -145,9 +158,15 @@ public final class KvpChatRequestParameters extends DefaultChatRequestParameters
       return this;
     }
 
-    /** The exact anchors of {@link KvpMode#PREDICT}. */
+    /** The exact anchors of the modes that predict. */
     public Builder anchors(@Nullable Anchors value) {
       this.anchors = value;
+      return this;
+    }
+
+    /** How {@link KvpMode#PREDICT_AND_REFINE} goes on after the first token. */
+    public Builder refine(@Nullable RefineSettings value) {
+      this.refine = value;
       return this;
     }
 

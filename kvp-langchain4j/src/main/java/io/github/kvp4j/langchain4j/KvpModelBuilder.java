@@ -23,6 +23,7 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Quality;
+import io.github.kvp4j.jlama.RefineSettings;
 import io.github.kvp4j.jlama.importer.ImportProgress;
 import io.github.kvp4j.jlama.importer.ModelStore;
 import io.github.kvp4j.predictor.Anchors;
@@ -40,11 +41,11 @@ import org.slf4j.LoggerFactory;
  * <p>Chat models that load the same with the same settings share one loaded model and what it keeps
  * of prompts; the last of them closes it.
  *
- * <p>What a request may set overrides what is set here: mode, quality, anchors and seed (by {@link
- * KvpChatRequestParameters}), temperature, topP, topK, maxOutputTokens and stopSequences. Refused
- * with an {@link dev.langchain4j.exception.UnsupportedFeatureException}, here and in a request: the
- * name of another model, frequency and presence penalty, a JSON response format; in a request also
- * content other than text.
+ * <p>What a request may set overrides what is set here: mode, quality, anchors, refine and seed (by
+ * {@link KvpChatRequestParameters}), temperature, topP, topK, maxOutputTokens and stopSequences.
+ * Refused with an {@link dev.langchain4j.exception.UnsupportedFeatureException}, here and in a
+ * request: the name of another model, frequency and presence penalty, a JSON response format; in a
+ * request also content other than text.
  *
  * @param <B> the builder itself
  */
@@ -185,9 +186,18 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
     return self();
   }
 
-  /** The exact anchors of {@link KvpMode#PREDICT}; {@link Anchors#DEFAULT} by default. */
+  /** The exact anchors of the modes that predict; {@link Anchors#DEFAULT} by default. */
   public B anchors(@Nullable Anchors value) {
     own.anchors(value);
+    return self();
+  }
+
+  /**
+   * How {@link KvpMode#PREDICT_AND_REFINE} goes on after the first token; {@link
+   * RefineSettings#DEFAULT} by default.
+   */
+  public B refine(@Nullable RefineSettings value) {
+    own.refine(value);
     return self();
   }
 

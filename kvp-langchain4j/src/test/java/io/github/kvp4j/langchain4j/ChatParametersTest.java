@@ -26,6 +26,7 @@ import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.Quality;
+import io.github.kvp4j.jlama.RefineSettings;
 import io.github.kvp4j.predictor.Anchors;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -36,6 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** How parameters merge, and what listeners see of them. */
 class ChatParametersTest {
   private static final Anchors ANCHORS = new Anchors(1, 2, 3);
+  private static final RefineSettings REFINE = new RefineSettings(96, 20);
   private static final KvpChatRequestParameters OURS =
       KvpChatRequestParameters.builder()
           .temperature(0.5)
@@ -43,6 +45,7 @@ class ChatParametersTest {
           .mode(KvpMode.OFF)
           .quality(Quality.FAST)
           .anchors(ANCHORS)
+          .refine(REFINE)
           .seed(42L)
           .build();
 
@@ -83,6 +86,7 @@ class ChatParametersTest {
     assertThat(merged.mode()).isEqualTo(KvpMode.OFF);
     assertThat(merged.quality()).isEqualTo(Quality.FAST);
     assertThat(merged.anchors()).isEqualTo(ANCHORS);
+    assertThat(merged.refine()).isEqualTo(REFINE);
     assertThat(merged.seed()).isEqualTo(42L);
   }
 
@@ -93,6 +97,7 @@ class ChatParametersTest {
     assertThat(merged.mode()).isEqualTo(KvpMode.EXACT);
     assertThat(merged.seed()).isEqualTo(1L);
     assertThat(merged.anchors()).isEqualTo(ANCHORS);
+    assertThat(merged.refine()).isEqualTo(REFINE);
     assertThat(merged.temperature()).isEqualTo(0.5);
   }
 

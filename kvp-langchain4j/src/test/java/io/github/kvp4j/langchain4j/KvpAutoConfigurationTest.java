@@ -28,6 +28,7 @@ import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.Quality;
+import io.github.kvp4j.jlama.RefineSettings;
 import io.github.kvp4j.langchain4j.spring.KvpAutoConfiguration;
 import io.github.kvp4j.predictor.Anchors;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -90,6 +91,7 @@ class KvpAutoConfigurationTest {
             "langchain4j.kvp.chat-model.mode=exact",
             "langchain4j.kvp.chat-model.quality=fast",
             "langchain4j.kvp.chat-model.anchors=1/2/3",
+            "langchain4j.kvp.chat-model.refine-chunk=96/20",
             "langchain4j.kvp.chat-model.temperature=0.5",
             "langchain4j.kvp.chat-model.top-p=0.9",
             "langchain4j.kvp.chat-model.top-k=3",
@@ -105,6 +107,7 @@ class KvpAutoConfigurationTest {
                       .mode(KvpMode.EXACT)
                       .quality(Quality.FAST)
                       .anchors(new Anchors(1, 2, 3))
+                      .refine(new RefineSettings(96, 20))
                       .temperature(0.5)
                       .topP(0.9)
                       .topK(3)
@@ -226,7 +229,7 @@ class KvpAutoConfigurationTest {
               "langchain4j.kvp.chat-model.enabled",
               "langchain4j.kvp.chat-model.model-name",
               "langchain4j.kvp.streaming-chat-model.anchors")
-          .hasSize(38);
+          .hasSize(40);
     }
   }
 

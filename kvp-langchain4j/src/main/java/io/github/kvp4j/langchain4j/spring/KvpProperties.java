@@ -16,6 +16,7 @@ package io.github.kvp4j.langchain4j.spring;
 import com.github.tjake.jlama.safetensors.DType;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.Quality;
+import io.github.kvp4j.jlama.RefineSettings;
 import io.github.kvp4j.langchain4j.KvpModelBuilder;
 import io.github.kvp4j.predictor.Anchors;
 import java.nio.file.Path;
@@ -48,9 +49,11 @@ public record KvpProperties(@DefaultValue Model chatModel, @DefaultValue Model s
    * @param contextLength the most tokens of prompt and answer together; the model's own by default
    * @param prefixStoreBytes how much of earlier prompts is kept for those that begin alike, such as
    *     64MB; 0 is nothing
-   * @param mode how prompts are read: auto, predict, exact or off
+   * @param mode how prompts are read: auto, predict, predict_and_refine, exact or off
    * @param quality which of the model's predictors is used: faithful or fast
    * @param anchors the exact tokens of a predicted prompt, as sink/tail/top
+   * @param refineChunk prompt tokens that predict_and_refine makes exact at a time, as tokens or
+   *     tokens/milliseconds
    * @param temperature 0 is greedy
    * @param topP samples among the tokens that together have this probability
    * @param topK samples among this many tokens; 0 is all
@@ -72,6 +75,7 @@ public record KvpProperties(@DefaultValue Model chatModel, @DefaultValue Model s
       @Nullable KvpMode mode,
       @Nullable Quality quality,
       @Nullable String anchors,
+      @Nullable String refineChunk,
       @Nullable Double temperature,
       @Nullable Double topP,
       @Nullable Integer topK,
@@ -97,6 +101,7 @@ public record KvpProperties(@DefaultValue Model chatModel, @DefaultValue Model s
           .mode(mode)
           .quality(quality)
           .anchors(anchors == null ? null : Anchors.parse(anchors))
+          .refine(refineChunk == null ? null : RefineSettings.parse(refineChunk))
           .temperature(temperature)
           .topP(topP)
           .topK(topK)
