@@ -221,7 +221,7 @@ public final class RidgeCalibrator implements Calibrator {
     if (held.rows > 0) {
       train.merge(held);
     }
-    LinearMap map = new RidgeSolver(train, lambda).solve(train).toMap();
+    LinearMap map = RidgeSolver.of(train, lambda, settings.lambdas()).solve(train).toMap();
     for (int t = 0; t < texts.size(); t++) {
       int rows = texts.get(t).length;
       kernels.rmsNorm(rows, hidden, approximate[t], 0, norm, shape.normEpsilon(), normed, 0);
@@ -299,7 +299,9 @@ public final class RidgeCalibrator implements Calibrator {
         e.rows = train.rows;
       }
       RidgeSolver.Solution s =
-          solvers.computeIfAbsent(lambdas[i], l -> new RidgeSolver(train, l)).solve(e);
+          solvers
+              .computeIfAbsent(lambdas[i], l -> RidgeSolver.of(train, l, settings.lambdas()))
+              .solve(e);
       chosen.put("layers." + (settings.layers() + i), lambdas[i]);
       out.add(
           new LinearProjection(
@@ -312,7 +314,7 @@ public final class RidgeCalibrator implements Calibrator {
   private double[] chooseLambdas(
       NormalEquations train, List<NormalEquations> trained, List<NormalEquations> heldOut) {
     double[] best = new double[trained.size()];
-    Arrays.fill(best, settings.lambdas().getFirst());
+    Arrays.fill(best, RidgeSolver.withoutHeldOut(settings.lambdas()));
     if (heldOut.getFirst().rows == 0 || settings.lambdas().size() < 2) {
       return best;
     }
@@ -320,7 +322,10 @@ public final class RidgeCalibrator implements Calibrator {
     double[] least = new double[trained.size()];
     Arrays.fill(least, Double.POSITIVE_INFINITY);
     for (double lambda : settings.lambdas()) {
-      RidgeSolver solver = new RidgeSolver(train, lambda);
+      RidgeSolver solver = RidgeSolver.factorise(train, lambda);
+      if (solver == null) {
+        continue;
+      }
       for (int i = 0; i < best.length; i++) {
         cancellation.check();
         double left =

@@ -17,10 +17,12 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.predictor.Bf16;
 import java.util.List;
+import java.util.stream.Stream;
 import org.ejml.data.DMatrixRMaj;
 import org.ejml.dense.row.CommonOps_MT_DDRM;
 import org.ejml.dense.row.factory.LinearSolverFactory_MT_DDRM;
 import org.ejml.interfaces.linsol.LinearSolverDense;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Ridge regression with an unpenalised bias: {@code W = (XᵀX - n·μμᵀ + λ·d·I)⁻¹ (XᵀY - n·μνᵀ)},
@@ -32,20 +34,46 @@ final class RidgeSolver {
   private final double[] mean; // (inputs)
   private final DMatrixRMaj inverse; // (inputs, inputs)
 
+  private RidgeSolver(double[] mean, DMatrixRMaj inverse) {
+    this.inputs = mean.length;
+    this.mean = mean;
+    this.inverse = inverse;
+  }
+
   /**
-   * Factorises once for one λ.
+   * Factorises once for one λ, or, where that is too small for the matrix to be positive definite,
+   * for the next larger candidate that is not.
    *
    * @param equations whose XᵀX is used
    * @param lambda relative to the mean diagonal
+   * @param candidates may be taken in its place
    */
-  RidgeSolver(NormalEquations equations, double lambda) {
-    this.inputs = equations.inputs;
+  static RidgeSolver of(NormalEquations equations, double lambda, List<Double> candidates) {
+    List<Double> larger =
+        Stream.concat(Stream.of(lambda), candidates.stream().filter(c -> c > lambda).sorted())
+            .toList();
+    for (double l : larger) {
+      RidgeSolver solver = factorise(equations, l);
+      if (solver != null) {
+        return solver;
+      }
+    }
+    throw new KvpException(
+        KvpException.Kind.BAD_ARGUMENT,
+        "The regression can't be solved with lambda "
+            + larger.getLast()
+            + "; calibrate on more tokens or with a larger lambda.");
+  }
+
+  /** The solver for one λ; null where the matrix is not positive definite. */
+  static @Nullable RidgeSolver factorise(NormalEquations equations, double lambda) {
+    int inputs = equations.inputs;
     double n = equations.rows;
     if (n < 2) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT, "The calibration has fewer than two tokens to fit on.");
     }
-    this.mean = new double[inputs];
+    double[] mean = new double[inputs];
     for (int i = 0; i < inputs; i++) {
       mean[i] = equations.x[i] / n;
     }
@@ -64,15 +92,12 @@ final class RidgeSolver {
       a.data[i * inputs + i] += ridge;
     }
     LinearSolverDense<DMatrixRMaj> solver = LinearSolverFactory_MT_DDRM.symmPosDef(inputs);
-    this.inverse = new DMatrixRMaj(inputs, inputs);
     if (!solver.setA(a)) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "The regression can't be solved with lambda "
-              + lambda
-              + "; calibrate on more tokens or with a larger lambda.");
+      return null;
     }
+    DMatrixRMaj inverse = new DMatrixRMaj(inputs, inputs);
     solver.invert(inverse);
+    return new RidgeSolver(mean, inverse);
   }
 
   /**
@@ -131,18 +156,20 @@ final class RidgeSolver {
   }
 
   /**
-   * The λ that leaves least unexplained on held-out data; the first where there is none.
+   * The λ that leaves least unexplained on held-out data; where there is none, the middle one.
    *
    * @param inputs whose XᵀX is used
    * @param train what is fitted on, over the same inputs
    */
   static double best(
       List<Double> lambdas, NormalEquations inputs, NormalEquations train, NormalEquations held) {
-    double best = lambdas.getFirst();
+    double best = withoutHeldOut(lambdas);
     if (held.rows > 0 && lambdas.size() > 1) {
       double least = Double.POSITIVE_INFINITY;
       for (double lambda : lambdas) {
-        double left = unexplained(new RidgeSolver(inputs, lambda).solve(train), held);
+        RidgeSolver solver = factorise(inputs, lambda);
+        double left =
+            solver == null ? Double.POSITIVE_INFINITY : unexplained(solver.solve(train), held);
         if (left < least) {
           least = left;
           best = lambda;
@@ -150,6 +177,11 @@ final class RidgeSolver {
       }
     }
     return best;
+  }
+
+  /** What is taken where no text is held out: too little smoothing costs more than too much. */
+  static double withoutHeldOut(List<Double> lambdas) {
+    return lambdas.get(lambdas.size() / 2);
   }
 
   /**

@@ -176,7 +176,7 @@ public final class SeparateCalibrator implements Calibrator {
       NormalEquations fitted = train.targets.get(layer);
       fitted.mergeTargets(held.targets.get(layer));
       fitted.rows = inputs.rows;
-      out.add(new RidgeSolver(inputs, best[layer]).solve(fitted).toMap());
+      out.add(RidgeSolver.of(inputs, best[layer], lambdas).solve(fitted).toMap());
     }
     return out;
   }

@@ -275,10 +275,28 @@ class RidgeCalibratorTest {
     inputs.addInputs(KERNELS, rows, xs, 0);
     NormalEquations targets = inputs.sharingInputs(2);
     targets.addTargets(KERNELS, rows, xs, 0, ys, 0);
-    RidgeSolver.Solution a = new RidgeSolver(together, 1e-3).solve(together);
-    RidgeSolver.Solution b = new RidgeSolver(inputs, 1e-3).solve(targets);
+    RidgeSolver.Solution a = RidgeSolver.of(together, 1e-3, List.of()).solve(together);
+    RidgeSolver.Solution b = RidgeSolver.of(inputs, 1e-3, List.of()).solve(targets);
     assertThat(a.weights().data).containsExactly(b.weights().data);
     assertThat(a.bias()).containsExactly(b.bias());
+  }
+
+  /** A ridge that leaves the matrix indefinite gives way to the next that does not. */
+  @Test
+  void aRidgeThatIsTooSmallGivesWayToALargerOne() {
+    SplittableRandom random = new SplittableRandom(8);
+    float[] xs = TinyModels.floats(20 * 6, 1, random);
+    for (int i = 0; i < 20; i++) {
+      System.arraycopy(xs, i * 6, xs, i * 6 + 3, 3); // three inputs, each twice
+    }
+    NormalEquations e = new NormalEquations(6, 2);
+    e.add(KERNELS, 20, xs, 0, TinyModels.floats(20 * 2, 1, random), 0);
+    assertThat(RidgeSolver.factorise(e, -0.5)).isNull();
+    assertThat(RidgeSolver.of(e, -0.5, List.of(1e-1, -1.0, 1e-3)).solve(e).weights().data)
+        .containsExactly(RidgeSolver.of(e, 1e-3, List.of()).solve(e).weights().data);
+    assertThatThrownBy(() -> RidgeSolver.of(e, -0.5, List.of(-0.25)))
+        .isInstanceOf(KvpException.class)
+        .hasMessageContaining("-0.25");
   }
 
   /** Every third target alone: its sums are those of the whole. */
@@ -290,7 +308,7 @@ class RidgeCalibratorTest {
     NormalEquations all = new NormalEquations(4, 7);
     all.add(KERNELS, 30, xs, 0, ys, 0);
     NormalEquations some = all.everyNth(3);
-    RidgeSolver solver = new RidgeSolver(all, 1e-2);
+    RidgeSolver solver = RidgeSolver.of(all, 1e-2, List.of());
     RidgeSolver.Solution whole = solver.solve(all);
     RidgeSolver.Solution part = solver.solve(some);
     assertThat(some.outputs).isEqualTo(3);
@@ -321,7 +339,7 @@ class RidgeCalibratorTest {
     float[] ys = TinyModels.floats(rows * outputs, 1, random);
     NormalEquations e = new NormalEquations(inputs, outputs);
     e.add(new ScalarKernels(), rows, xs, 0, ys, 0);
-    RidgeSolver.Solution s = new RidgeSolver(e, lambda).solve(e);
+    RidgeSolver.Solution s = RidgeSolver.of(e, lambda, List.of()).solve(e);
 
     double[] meanX = means(xs, inputs);
     double[] meanY = means(ys, outputs);
