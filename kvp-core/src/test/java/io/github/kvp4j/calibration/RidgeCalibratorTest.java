@@ -15,6 +15,7 @@ package io.github.kvp4j.calibration;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.github.kvp4j.KvpException;
@@ -195,9 +196,9 @@ class RidgeCalibratorTest {
   }
 
   @Test
-  void withoutHeldOutTextTheFirstLambdaIsTaken() {
+  void withoutHeldOutTextTheMiddleLambdaIsTaken() {
     RidgeCalibrator calibrator =
-        calibrator(settings(3, List.of(3), 0, List.of(0.5, 1e-8)), texts(19, 30));
+        calibrator(settings(3, List.of(3), 0, List.of(1e-8, 0.5, 1e-3)), texts(19, 30));
     calibrator.fit();
     assertThat(calibrator.chosenLambdas()).containsExactly(Map.entry("layers.3", 0.5));
   }
