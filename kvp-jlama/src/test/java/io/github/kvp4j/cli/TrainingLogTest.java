@@ -51,7 +51,10 @@ class TrainingLogTest {
             "2,0.00100,2.00000,1.50000,0.25000,1.00000,0.5000,50.0,3.00000,2.00000,1.00000",
             "3,0.00100,2.00000,1.50000,0.25000,1.00000,0.5000,100.0,,,");
     resumed.draw();
-    assertThat(folder.resolve("p.safetensors.loss.svg")).content().startsWith("<?xml").contains("<svg");
+    assertThat(folder.resolve("p.safetensors.loss.svg"))
+        .content()
+        .startsWith("<?xml")
+        .contains("<svg");
     assertThat(new TrainingLog(out, 0)).isNotNull();
     assertThat(Files.readAllLines(folder.resolve("p.safetensors.csv"))).hasSize(4);
   }
