@@ -121,6 +121,8 @@ final class TrainingLog {
             return chart;
           },
           plot);
+    } catch (NoClassDefFoundError e) {
+      System.err.println("The loss is not drawn; add org.knowm.xchart:xchart to the class path.");
     } catch (KvpException e) {
       System.err.println(e.getMessage());
     }
