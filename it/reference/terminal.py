@@ -15,8 +15,8 @@
 
     python terminal.py STEP... -- COMMAND...
 
-A step is `wait:TEXT` (until TEXT was printed since the last such step), `type:TEXT`, or `exit:CODE`;
-in a text \\r is Enter, \\x03 is Ctrl-C and \\x10 is Ctrl-P.
+A step is `wait:TEXT` (until TEXT was printed since the last such step), `pause:SECONDS`, `type:TEXT`,
+or `exit:CODE`; in a text \\r is Enter, \\x03 is Ctrl-C and \\x10 is Ctrl-P.
 """
 
 import fcntl
@@ -67,6 +67,8 @@ for step in steps:
             if not read():
                 sys.exit(f"ended without {text!r}")
         seen = seen[seen.index(text) + len(text) :]
+    elif kind == "pause":
+        time.sleep(float(text))
     elif kind == "type":
         os.write(terminal, text.encode("latin-1"))
     else:

@@ -46,7 +46,7 @@ class ExactEqualsJlamaIT {
   private static final double NEAR_TIE = 0.3;
 
   private static final int[] LENGTHS = {
-    5, 8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 200, 256, 320, 400, 512, 900, 1500
+    5, 7, 9, 12, 15, 18, 22, 26, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256, 512, 1500
   };
 
   private static final String TEXT =

@@ -181,8 +181,7 @@ class JlamaCommandsIT {
   }
 
   @Test
-  void ctrlCTwiceLeavesAChatInTheMidstOfItsAnswerWithoutColoursWhereNoneAreWanted()
-      throws Exception {
+  void ctrlCTwiceLeavesAChatAndThereAreNoColoursWhereNoneAreWanted() throws Exception {
     String shown =
         type(
             Map.of("NO_COLOR", "1"),
@@ -190,7 +189,7 @@ class JlamaCommandsIT {
             "type:Write a long story about a mill. It has many chapters.\\r",
             "wait: the ",
             "type:\\x03",
-            "wait:^C", // shown by the terminal, long before the answer has stopped
+            "pause:0.1", // a system may deliver two signals at once as one
             "type:\\x03",
             "exit:130");
     assertThat(shown).doesNotContain("\033[36m");

@@ -126,7 +126,9 @@ public final class Trainer implements AutoCloseable {
           KvpException.Kind.BAD_ARGUMENT,
           "The gradients of step "
               + (step + 1)
-              + " are not finite; resume from the last checkpoint with a lower learning rate.");
+              + " are not finite, with "
+              + loss
+              + "; resume from the last checkpoint with a lower learning rate.");
     }
     optimiser.update(parameters.all(), step, rate, norm);
     step++;

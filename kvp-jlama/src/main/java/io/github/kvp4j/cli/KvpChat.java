@@ -120,6 +120,16 @@ final class KvpChat {
             .parser(parser)
             .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
             .build();
+    // forgotten only once the reader itself listens, so that no Ctrl-C between an answer and the
+    // next line is lost: after one that stopped the answer, it leaves
+    reader
+        .getWidgets()
+        .put(
+            LineReader.CALLBACK_INIT,
+            () -> {
+              stop.set(false);
+              return true;
+            });
     terminal.handle(
         Terminal.Signal.INT,
         _ -> {
@@ -130,7 +140,6 @@ final class KvpChat {
     while (true) {
       String line;
       try {
-        stop.set(false);
         line = reader.readLine("\nYou: ").replace("\\\n", "\n");
       } catch (UserInterruptException e) {
         if (e.getPartialLine().isEmpty()) {

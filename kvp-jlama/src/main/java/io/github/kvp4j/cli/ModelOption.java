@@ -67,4 +67,9 @@ final class ModelOption {
   KvpModel.Builder builder() {
     return KvpModel.builder(directory()).kernels(kernels);
   }
+
+  /** Starts loading it, with kernels of the caller's choice where the user names none. */
+  KvpModel.Builder builder(String otherwise) {
+    return KvpModel.builder(directory()).kernels(kernels == null ? otherwise : kernels);
+  }
 }

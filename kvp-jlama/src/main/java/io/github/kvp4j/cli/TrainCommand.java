@@ -70,6 +70,11 @@ final class TrainCommand implements Callable<Integer> {
   /** Items that the held-out loss is a mean of. */
   private static final int HELD_OUT = 12;
 
+  /**
+   * What the exact base is computed with: oneDNN beside PyTorch gave numbers that are not finite.
+   */
+  private static final String KERNELS = "vector";
+
   @Mixin private ModelOption model = new ModelOption();
 
   @Option(
@@ -246,7 +251,7 @@ final class TrainCommand implements Callable<Integer> {
     }
     LossWeights loss = new LossWeights(target, baseWeight, auxiliaryWeight, consistency);
     TextCorpus corpus = TextCorpus.read(data, seed);
-    try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build()) {
+    try (KvpModel loaded = model.builder(KERNELS).withoutPredictor().warmUp(false).build()) {
       PrefillEngine engine = CalibrateCommand.engine(loaded);
       PredictorFile start = start(loaded);
       TrainingSettings settings =
