@@ -15,41 +15,130 @@ package io.github.kvp4j.training;
 
 import io.github.kvp4j.evaluation.Continuation;
 import io.github.kvp4j.model.KvCache;
+import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.model.ModelShape;
+import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.LayerRun;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefill.PrefillScratch;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the base itself makes of an item: what the prediction is held against.
  *
  * @param cache keys before RoPE and values of the prompt
  * @param logits {@code (following, vocabulary)}: row i is what predicts {@code following[i]}
+ * @param entering by layer: the residual stream {@code (row, hidden)} that enters it, of the prompt
+ *     and all of what follows but the last token
  */
-record ExactPrefill(KvCache cache, float[] logits) {
-  static ExactPrefill of(PrefillEngine base, Continuation item) {
+record ExactPrefill(KvCache cache, float[] logits, Map<Integer, float[]> entering) {
+  /**
+   * Runs the base on an item.
+   *
+   * @param kept layers whose entering stream is wanted
+   */
+  static ExactPrefill of(PrefillEngine base, Continuation item, Set<Integer> kept) {
     ModelShape shape = base.weights().shape();
-    int hidden = shape.hidden();
     int n = item.prompt().length;
     int m = item.following().length;
     KvCache cache = new KvCache(shape, n + m);
-    float[] streams = new float[m * hidden]; // (row, hidden)
-    System.arraycopy(
-        base.prefill(item.prompt(), 0, cache, Cancellation.NEVER), 0, streams, 0, hidden);
-    if (m > 1) {
-      float[] x = new float[(m - 1) * hidden]; // (row, hidden)
-      base.embed(item.following(), 0, m - 1, x);
-      base.runLayers(
-          LayerRun.plain(
-              0, shape.layers(), PrefillEngine.range(n, n + m - 1), cache, Cancellation.NEVER),
-          x,
-          new PrefillScratch(shape, m - 1));
-      System.arraycopy(x, 0, streams, hidden, x.length);
-    }
+    Map<Integer, float[]> entering = new HashMap<>();
+    float[] x = embed(base, item);
+    run(base, item, shape.layers(), cache, Map.of(), null, x, kept, entering);
+    float[] last = Arrays.copyOfRange(x, (n - 1) * shape.hidden(), x.length); // (following, hidden)
     float[] logits = new float[m * shape.vocabulary()];
-    base.logits(m, streams, logits);
+    base.logits(m, last, logits);
     base.unrotateKeys(cache, n);
-    return new ExactPrefill(cache, logits);
+    return new ExactPrefill(cache, logits, entering);
+  }
+
+  /**
+   * What the layers of a PREFIX auxiliary leave: the streams that enter its sources and the first
+   * layer after it.
+   *
+   * @param exactRows {@code [row]} rows that keep the real feed-forward network
+   */
+  Map<Integer, float[]> auxiliary(
+      PrefillEngine base, Continuation item, Auxiliary.Prefix prefix, boolean[] exactRows) {
+    if (prefix.linearised().isEmpty()) {
+      return entering;
+    }
+    Map<Integer, float[]> streams = new HashMap<>();
+    int rows = exactRows.length;
+    run(
+        base,
+        item,
+        prefix.layers(),
+        new KvCache(base.weights().shape(), rows),
+        prefix.linearised(),
+        exactRows,
+        embed(base, item),
+        kept(prefix),
+        streams);
+    return streams;
+  }
+
+  /** The layers whose entering stream a PREFIX predictor reads. */
+  static Set<Integer> kept(Auxiliary.Prefix prefix) {
+    Set<Integer> kept = new HashSet<>(prefix.sources());
+    kept.add(prefix.layers());
+    return kept;
+  }
+
+  private static float[] embed(PrefillEngine base, Continuation item) {
+    int hidden = base.weights().shape().hidden();
+    int n = item.prompt().length;
+    int m = item.following().length;
+    float[] x = new float[(n + m - 1) * hidden]; // (row, hidden)
+    base.embed(item.prompt(), 0, n, x);
+    float[] after = new float[(m - 1) * hidden]; // (row, hidden)
+    base.embed(item.following(), 0, m - 1, after);
+    System.arraycopy(after, 0, x, n * hidden, after.length);
+    return x;
+  }
+
+  private static void run(
+      PrefillEngine base,
+      Continuation item,
+      int to,
+      KvCache cache,
+      Map<Integer, LinearMap> linearised,
+      boolean @Nullable [] exactRows,
+      float[] x,
+      Set<Integer> kept,
+      Map<Integer, float[]> entering) {
+    ModelShape shape = base.weights().shape();
+    int rows = x.length / shape.hidden();
+    PrefillScratch scratch = new PrefillScratch(shape, Math.min(PrefillEngine.CHUNK, rows));
+    int[] positions = PrefillEngine.range(0, rows);
+    for (int layer = 0; layer < to; layer++) {
+      if (kept.contains(layer)) {
+        entering.put(layer, x.clone());
+      }
+      int outputs = layer == shape.layers() - 1 ? item.following().length : rows;
+      base.runLayer(
+          new LayerRun(
+              layer,
+              layer + 1,
+              rows,
+              positions,
+              outputs,
+              cache,
+              linearised,
+              exactRows,
+              null,
+              Cancellation.NEVER),
+          x,
+          scratch);
+    }
+    if (kept.contains(to)) {
+      entering.put(to, x);
+    }
   }
 }

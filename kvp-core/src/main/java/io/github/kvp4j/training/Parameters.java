@@ -30,6 +30,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What is learned of a predictor, by name, and the predictor that it makes. */
@@ -121,6 +122,10 @@ final class Parameters {
 
   @Nullable Parameter get(String name) {
     return byName.get(name);
+  }
+
+  Stream<String> names() {
+    return byName.keySet().stream();
   }
 
   /** How many numbers are learned. */

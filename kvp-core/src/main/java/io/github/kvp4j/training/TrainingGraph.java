@@ -44,6 +44,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -52,6 +53,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The loss of an item, and its gradients, by PyTorch: the same reading as {@link
  * io.github.kvp4j.predictor.PredictedPrefill}, the answer's tokens after it included.
+ *
+ * <p>What does not learn before the first projection is computed by the prefill engine, the rest
+ * here.
  *
  * <p>The rows of a text are of two kinds: exact ones (sink, tail, and all that follows the prompt)
  * go through the whole base, the others through the auxiliary. They are kept in the order exact
@@ -66,6 +70,7 @@ final class TrainingGraph implements AutoCloseable {
   private final Anchors anchors;
   private final LossWeights weights;
   private final Parameters parameters;
+  private final boolean learnsPrefix; // whether PyTorch has to run the layers of a PREFIX auxiliary
   private final DataType type;
   private final NDManager manager;
   private final Map<String, NDArray> frozen = new HashMap<>();
@@ -91,10 +96,15 @@ final class TrainingGraph implements AutoCloseable {
     this.parameters = parameters;
     this.anchors = anchors;
     this.weights = weights;
+    this.learnsPrefix = parameters.names().anyMatch(name -> name.startsWith("linearised."));
     this.type = wide ? DataType.FLOAT64 : DataType.FLOAT32;
     this.manager = newManager();
     ModelWeights own = base.weights();
-    copyLayers("base.", own);
+    int first =
+        predictor.auxiliary() instanceof Auxiliary.Prefix prefix && !learnsPrefix
+            ? prefix.layers()
+            : 0;
+    copyLayers("base.", own, first);
     put("norm", own.finalNorm());
     put("head", own.head().toArray(), own.head().rows(), own.head().columns());
     for (LinearProjection p : predictor.projections()) {
@@ -116,7 +126,7 @@ final class TrainingGraph implements AutoCloseable {
               });
         }
       }
-      case Auxiliary.Separate separate -> copyLayers("auxiliary.", separate.weights(own));
+      case Auxiliary.Separate separate -> copyLayers("auxiliary.", separate.weights(own), 0);
     }
   }
 
@@ -132,8 +142,8 @@ final class TrainingGraph implements AutoCloseable {
     }
   }
 
-  private void copyLayers(String prefix, ModelWeights w) {
-    for (int i = 0; i < w.layers().size(); i++) {
+  private void copyLayers(String prefix, ModelWeights w, int first) {
+    for (int i = first; i < w.layers().size(); i++) {
       Parameters.arrays(
           prefix + i + ".",
           w.layers().get(i),
@@ -233,10 +243,10 @@ final class TrainingGraph implements AutoCloseable {
 
   /** Scalars of one item. */
   private LossTerms item(Continuation item, Consumer<NDArray> backward) {
-    ExactPrefill exact = ExactPrefill.of(base, item);
+    ExactPrefill exact = exact(item);
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
-      Outcome outcome = forward(item, exact.cache());
+      Outcome outcome = forward(item, exact);
       NDArray logQ = outcome.logits.logSoftmax(-1);
       NDArray baseTerm;
       if (weights.target() == LossWeights.Target.TEXT) {
@@ -299,7 +309,7 @@ final class TrainingGraph implements AutoCloseable {
             p.name, p.matrix ? array(p.values, p.rows, p.columns) : array(p.values, p.columns));
       }
       learned = leaves;
-      return forward(item, ExactPrefill.of(base, item).cache())
+      return forward(item, exact(item))
           .logits
           .toType(DataType.FLOAT32, true)
           .toFloatArray();
@@ -308,7 +318,17 @@ final class TrainingGraph implements AutoCloseable {
     }
   }
 
-  private Outcome forward(Continuation item, KvCache exact) {
+  private ExactPrefill exact(Continuation item) {
+    return ExactPrefill.of(
+        base,
+        item,
+        predictor.auxiliary() instanceof Auxiliary.Prefix prefix && !learnsPrefix
+            ? ExactPrefill.kept(prefix)
+            : Set.of());
+  }
+
+  private Outcome forward(Continuation item, ExactPrefill reference) {
+    KvCache exact = reference.cache();
     int n = item.prompt().length;
     int m = item.following().length;
     int length = n + m - 1; // nothing is read of the last token
@@ -341,6 +361,19 @@ final class TrainingGraph implements AutoCloseable {
     switch (predictor.auxiliary()) {
       case Auxiliary.Prefix prefix -> {
         List<NDArray> features = new ArrayList<>();
+        if (!learnsPrefix) {
+          boolean[] exactly = new boolean[length];
+          Arrays.fill(exactly, 0, sink, true);
+          Arrays.fill(exactly, tail, length, true);
+          Map<Integer, float[]> streams = reference.auxiliary(base, item, prefix, exactly);
+          int[] others = Arrays.copyOfRange(order, exactRows, length);
+          for (int source : prefix.sources()) {
+            features.add(rmsNorm(pick(stream(streams, source), others), null, shape));
+          }
+          x = pick(stream(streams, prefix.layers()), Arrays.copyOf(order, exactRows));
+          predict = predictFrom(features);
+          break;
+        }
         NDArray all = embed(tokens, order); // (row, hidden)
         for (int layer = 0; layer <= prefix.layers(); layer++) {
           if (prefix.sources().contains(layer)) {
@@ -363,12 +396,7 @@ final class TrainingGraph implements AutoCloseable {
           }
         }
         x = rows(all, 0, exactRows);
-        NDArray stream = NDArrays.concat(new NDList(features), 1); // (predicted row, features)
-        predict =
-            (p, kv) -> {
-              kv[0] = linear(stream, "layers." + p.layer() + ".key");
-              kv[1] = linear(stream, "layers." + p.layer() + ".value");
-            };
+        predict = predictFrom(features);
       }
       case Auxiliary.Separate separate -> {
         x = embed(tokens, Arrays.copyOf(order, exactRows));
@@ -420,6 +448,29 @@ final class TrainingGraph implements AutoCloseable {
         linear(last, get("head"), null),
         auxiliaryTerm,
         Objects.requireNonNull(consistency).div(predictor.projections().size()));
+  }
+
+  /** Projects the streams of a PREFIX auxiliary's sources, {@code (predicted row, hidden)} each. */
+  private BiConsumer<LinearProjection, NDArray[]> predictFrom(List<NDArray> features) {
+    NDArray stream = NDArrays.concat(new NDList(features), 1); // (predicted row, features)
+    return (p, kv) -> {
+      kv[0] = linear(stream, "layers." + p.layer() + ".key");
+      kv[1] = linear(stream, "layers." + p.layer() + ".value");
+    };
+  }
+
+  private static float[] stream(Map<Integer, float[]> streams, int layer) {
+    return Objects.requireNonNull(streams.get(layer));
+  }
+
+  /** Some rows of a stream {@code (position, hidden)}. */
+  private NDArray pick(float[] stream, int[] positions) {
+    int hidden = shape.hidden();
+    float[] rows = new float[positions.length * hidden]; // (row, hidden)
+    for (int i = 0; i < positions.length; i++) {
+      System.arraycopy(stream, positions[i] * hidden, rows, i * hidden, hidden);
+    }
+    return array(rows, positions.length, hidden);
   }
 
   /**

@@ -36,6 +36,7 @@ import io.github.kvp4j.prefill.LayerRun;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefill.PrefillScratch;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
@@ -80,6 +81,12 @@ class TrainingGraphTest {
             "prefix", TrainingCases.prefix(), Set.of(Learned.PROJECTIONS, Learned.LINEARISED)),
         Arguments.argumentSet(
             "prefix, frozen maps", TrainingCases.prefix(), Set.of(Learned.PROJECTIONS)),
+        Arguments.argumentSet(
+            "prefix, nothing linear",
+            new KvPredictor(
+                new Auxiliary.Prefix(2, List.of(0, 2), Map.of()),
+                TrainingCases.prefix().projections()),
+            Set.of(Learned.PROJECTIONS)),
         Arguments.argumentSet(
             "layer-pruned",
             TrainingCases.layerPruned(),

@@ -16,6 +16,7 @@ package io.github.kvp4j.cli;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.calibration.CalibrationSettings;
 import io.github.kvp4j.calibration.Calibrator;
+import io.github.kvp4j.calibration.PredictorSearch;
 import io.github.kvp4j.calibration.RidgeCalibrator;
 import io.github.kvp4j.calibration.SeparateCalibrator;
 import io.github.kvp4j.corpus.TextCorpus;
@@ -42,6 +43,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -63,10 +65,19 @@ import picocli.CommandLine.TypeConversionException;
       "      --out fast.safetensors",
       "  kvp calibrate --data texts.jsonl.gz --kind layer-pruned --keep 0.5 --out lp.safetensors",
       "  kvp calibrate --data texts.jsonl.gz --kind sibling --auxiliary models/small \\",
-      "      --out small.safetensors"
+      "      --out small.safetensors",
+      "  kvp calibrate --data texts.jsonl.gz --search --budget 0.65 --out found.safetensors"
     })
 final class CalibrateCommand implements Callable<Integer> {
   private static final int LONGEST = 512;
+
+  /** A search fits its candidates on one text in so many. */
+  private static final int SEARCH_SHARE = 6;
+
+  /** Prompts of each kind that a search measures with. */
+  private static final int SEARCH_ITEMS = 8;
+
+  private static final int SEARCH_PROMPT = 447;
 
   @Mixin private ModelOption model = new ModelOption();
 
@@ -132,6 +143,30 @@ final class CalibrateCommand implements Callable<Integer> {
   private @Nullable LayerList linearise;
 
   @Option(
+      names = "--search",
+      description =
+          "For prefix: look for the N and the linear layers that harm the output least within the"
+              + " budget, then fit them.")
+  private boolean search;
+
+  @Option(
+      names = "--budget",
+      defaultValue = "0.65",
+      paramLabel = "SHARE",
+      description =
+          "For the search: the most operations of prefill, as a share of the exact one's, for a"
+              + " prompt of 447 tokens (default: ${DEFAULT-VALUE}).")
+  private double budget;
+
+  @Option(
+      names = "--try",
+      paramLabel = "LIST",
+      converter = LayerList.Converter.class,
+      description =
+          "For the search: the N to try (default: every second one of the upper three quarters).")
+  private @Nullable LayerList tried;
+
+  @Option(
       names = "--tokens",
       defaultValue = "205000",
       description = "Tokens to fit on (default: ${DEFAULT-VALUE}).")
@@ -187,8 +222,14 @@ final class CalibrateCommand implements Callable<Integer> {
               + prompts
               + "; at least 1000 tokens and 1 prompt are needed.");
     }
+    if (search && (kind != AuxiliaryKind.PREFIX || layers != null || linearise != null)) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--search finds --layers and --linearise of a prefix predictor itself; leave them and"
+              + " --kind out.");
+    }
     switch (kind) {
-      case PREFIX -> needed("--layers", layers);
+      case PREFIX -> needed("--layers", search ? Integer.valueOf(0) : layers);
       case LAYER_PRUNED -> needed("--keep", keep);
       case SIBLING -> needed("--auxiliary", auxiliary);
     }
@@ -206,6 +247,11 @@ final class CalibrateCommand implements Callable<Integer> {
             "The data has " + corpus.size() + " passages, too few to fit on; give more text.");
       }
       try (ProgressDisplay progress = new ProgressDisplay()) {
+        if (search) {
+          CalibrationSettings found = found(loaded, engine, fit, heldOut, progress);
+          layers = found.layers();
+          linearise = new LayerList(found.linearised());
+        }
         long start = System.nanoTime();
         Calibrator calibrator = calibrator(loaded, engine, fit, progress);
         KvPredictor result = calibrator.fit();
@@ -234,6 +280,59 @@ final class CalibrateCommand implements Callable<Integer> {
       }
     }
     return 0;
+  }
+
+  /** Looks for the best setting within the budget and shows all that were measured. */
+  private CalibrationSettings found(
+      KvpModel loaded,
+      PrefillEngine engine,
+      List<int[]> fit,
+      TextCorpus heldOut,
+      ProgressDisplay progress) {
+    int count = engine.weights().shape().layers();
+    List<Integer> prefixes =
+        tried != null
+            ? List.copyOf(tried.layers())
+            : IntStream.iterate(Math.max(1, count / 4), n -> n < count, n -> n + 2).boxed().toList();
+    int part = Math.max(1, fit.size() / SEARCH_SHARE);
+    List<PredictorSearch.Candidate> candidates =
+        new PredictorSearch(
+                engine,
+                new PredictorSearch.Settings(
+                    budget, SEARCH_PROMPT, new Anchors(4, 24, 0), prefixes, sink),
+                fit.subList(0, part),
+                Continuation.text(heldOut, loaded::encodePrompt, 0, SEARCH_ITEMS),
+                Continuation.copy(
+                    heldOut,
+                    loaded::encodePrompt,
+                    loaded.tokenizer().encode("\n\n"),
+                    0,
+                    SEARCH_ITEMS,
+                    seed),
+                progress,
+                Cancellation.NEVER)
+            .run();
+    progress.end();
+    System.out.printf(
+        "%-4s %-28s %6s %9s %9s %11s%n", "N", "linear", "cost", "text KL", "copy KL", "copy agree");
+    for (PredictorSearch.Candidate c : candidates) {
+      System.out.printf(
+          Locale.ROOT,
+          "%-4d %-28s %6.3f %9.4f %9.4f %11.3f%n",
+          c.settings().layers(),
+          LayerList.text(c.settings().linearised()),
+          c.cost(),
+          c.text().kl(),
+          c.copy().kl(),
+          c.copy().agreement());
+    }
+    CalibrationSettings best = candidates.getFirst().settings();
+    System.out.printf(
+        "Found by %d prompts: --layers %d%s%n",
+        2 * SEARCH_ITEMS,
+        best.layers(),
+        best.linearised().isEmpty() ? "" : " --linearise " + LayerList.text(best.linearised()));
+    return best;
   }
 
   private Calibrator calibrator(

@@ -14,12 +14,28 @@
 package io.github.kvp4j.cli;
 
 import java.util.SortedSet;
+import java.util.StringJoiner;
 import java.util.TreeSet;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /** Layers as they are written on a command line: {@code 3,5,12-21}. */
 record LayerList(SortedSet<Integer> layers) {
+  /** The text for some layers: {@code 3,5,12-21}; {@code -} for none. */
+  static String text(SortedSet<Integer> layers) {
+    StringJoiner out = new StringJoiner(",").setEmptyValue("-");
+    for (int from : layers) {
+      if (!layers.contains(from - 1)) {
+        int to = from;
+        while (layers.contains(to + 1)) {
+          to++;
+        }
+        out.add(to == from ? "" + from : from + (to == from + 1 ? "," : "-") + to);
+      }
+    }
+    return out.toString();
+  }
+
   /** Reads the text. */
   static final class Converter implements ITypeConverter<LayerList> {
     @Override
