@@ -149,6 +149,19 @@ class KvpModelTest {
     }
   }
 
+  /** Jlama 0.8.4 loads Llama's matrices as parts, which it does not round. */
+  @Test
+  void whatJlamaCantDecodeWithIsRefused() {
+    Path directory = TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).write(folder.resolve("q4"));
+    try (KvpModel model =
+        KvpModel.builder(directory).quantizeModelAtRuntime(true).warmUp(false).build()) {
+      refused(
+          KvpException.Kind.UNSUPPORTED,
+          "quantizeModelAtRuntime",
+          () -> answer(model, "the thing", KvpMode.EXACT, 8));
+    }
+  }
+
   @Test
   void whatAnEarlierPromptBeganWithIsNotReadAgain() {
     try (KvpModel model = open(TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).seed(3))) {

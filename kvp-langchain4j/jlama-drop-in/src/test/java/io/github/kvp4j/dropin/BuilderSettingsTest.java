@@ -67,23 +67,18 @@ class BuilderSettingsTest {
 
   /**
    * An answer, as far as both ways must agree on it. A random model's answer has bytes that are no
-   * text, which Jlama shows as letters.
+   * text, which Jlama shows as letters; and Jlama does not count an answer's first token.
    */
-  record Answer(String text, int tokens, @Nullable FinishReason reason) {
+  record Answer(String text, @Nullable FinishReason reason) {
+    /** That Jlama has no kernels for what it was told to compute with. */
+    static final Answer FAILED = new Answer("failed", null);
+
     Answer {
       text = text.replaceAll("[^ -~]", "");
     }
 
     static Answer of(Response<AiMessage> response) {
-      return new Answer(
-          response.content().text(),
-          response.tokenUsage().outputTokenCount(),
-          response.finishReason());
-    }
-
-    /** A failure that both ways have in common, such as that of Jlama's kernels. */
-    static Answer of(RuntimeException e) {
-      return new Answer(e.toString(), -1, null);
+      return new Answer(response.content().text(), response.finishReason());
     }
   }
 
@@ -95,8 +90,7 @@ class BuilderSettingsTest {
   @BeforeAll
   static void write() throws IOException {
     for (String folder : List.of("owner_tiny", "na_tiny")) {
-      Path model =
-          TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).bf16().write(cache.resolve(folder));
+      Path model = TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).write(cache.resolve(folder));
       Files.createFile(model.resolve(".finished")); // what Jlama has fetched, it does not fetch
       Path config = model.resolve("tokenizer_config.json");
       String template = Files.readString(config);
@@ -136,7 +130,7 @@ class BuilderSettingsTest {
     try {
       return Answer.of(model.generate(QUESTION, tools));
     } catch (RuntimeException e) {
-      return Answer.of(e);
+      return Answer.FAILED;
     }
   }
 
@@ -154,13 +148,12 @@ class BuilderSettingsTest {
 
           @Override
           public void onComplete(Response<AiMessage> response) {
-            Answer whole = Answer.of(response);
-            answer.complete(new Answer(parts.toString(), whole.tokens, whole.reason));
+            answer.complete(new Answer(parts.toString(), response.finishReason()));
           }
 
           @Override
           public void onError(Throwable error) {
-            answer.complete(Answer.of(new IllegalStateException(error)));
+            answer.complete(Answer.FAILED);
           }
         });
     return answer.join();
@@ -220,7 +213,7 @@ class BuilderSettingsTest {
         answers.add(ask(chat(((Setting) one.get()[1]).chat), List.of()));
       }
     }
-    assertThat(answers).hasSize(2).allSatisfy(answer -> assertThat(answer.tokens).isPositive());
+    assertThat(answers).hasSize(2).doesNotContain(Answer.FAILED);
   }
 
   @Test
@@ -251,7 +244,7 @@ class BuilderSettingsTest {
   @Test
   void aPromptThatHasAllTokensIsRefusedAsByJlama() {
     Answer with = ask(chat(b -> b.maxTokens(20)), List.of());
-    assertThat(with.tokens).isEqualTo(-1);
+    assertThat(with).isEqualTo(Answer.FAILED);
     assertThat(with).isEqualTo(without(() -> ask(chat(b -> b.maxTokens(20)), List.of())));
   }
 
@@ -312,7 +305,8 @@ class BuilderSettingsTest {
     return List.of(
         field(AbstractModel.class, jlama, "workingQType"),
         field(AbstractModel.class, jlama, "modelQType"),
-        jlama.getConfig().workingDirectory().map(File::getPath),
+        // where none is given, Jlama makes a new one each time
+        jlama.getConfig().workingDirectory().map(File::toPath).filter(cache.resolve("pages")::equals),
         field(type, model, "temperature"),
         field(type, model, "maxTokens"));
   }
