@@ -64,7 +64,8 @@ class OpenAiClientIT {
       String url = serving.group(2) + "v1";
       String output = Tools.run(List.of(python.toString(), script, url, KEY, serving.group(1)));
       assertThat(output.lines().filter(line -> line.startsWith("ok test_"))).hasSize(10);
-      server.destroy(); // as Ctrl-C does: it ends by itself
+      // as Ctrl-C does: it ends by itself; the process's own method would close what it says
+      server.toHandle().destroy();
       assertThat(server.waitFor(30, TimeUnit.SECONDS)).isTrue();
       assertThat(out.lines().toList()).isEmpty();
       assertThat(Files.readString(log))

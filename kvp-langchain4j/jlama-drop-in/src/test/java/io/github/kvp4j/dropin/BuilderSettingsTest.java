@@ -306,7 +306,11 @@ class BuilderSettingsTest {
         field(AbstractModel.class, jlama, "workingQType"),
         field(AbstractModel.class, jlama, "modelQType"),
         // where none is given, Jlama makes a new one each time
-        jlama.getConfig().workingDirectory().map(File::toPath).filter(cache.resolve("pages")::equals),
+        jlama
+            .getConfig()
+            .workingDirectory()
+            .map(File::toPath)
+            .filter(cache.resolve("pages")::equals),
         field(type, model, "temperature"),
         field(type, model, "maxTokens"));
   }
