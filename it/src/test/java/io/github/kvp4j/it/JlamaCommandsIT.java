@@ -15,7 +15,7 @@ package io.github.kvp4j.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.File;
+import io.github.kvp4j.cli.CliRun;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -27,30 +27,14 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Jlama's commands with {@code --kv-predict} on the real model, each in a process of its own. */
+/** Jlama's commands with {@code --kv-predict} on the real model, through the launcher. */
 class JlamaCommandsIT {
   private static final String NAME = "HuggingFaceTB/SmolLM2-135M-Instruct";
 
-  /** A command line of this program, as its launcher starts it. */
-  private static List<String> kvp(String... args) {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(
-        List.of(
-            "--add-modules=jdk.incubator.vector",
-            "--enable-native-access=ALL-UNNAMED",
-            "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
-            // Jlama's native kernels compute wrong products on some processors
-            "-Djlama.force_panama_tensor_operations=true",
-            "-cp",
-            System.getProperty("java.class.path"),
-            "io.github.kvp4j.cli.KvpCli"));
-    command.addAll(List.of(args));
-    return command;
-  }
-
   private static String run(String input, String... args) throws IOException, InterruptedException {
-    Process process = new ProcessBuilder(kvp(args)).redirectError(new File("/dev/null")).start();
+    RealModel.directory(); // fetched before, if need be
+    Process process =
+        KvpProcess.launcher(args).redirectError(ProcessBuilder.Redirect.DISCARD).start();
     process.getOutputStream().write(input.getBytes(StandardCharsets.UTF_8));
     process.getOutputStream().close();
     String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -124,7 +108,6 @@ class JlamaCommandsIT {
     String text = "What is the capital of France?";
     String answer = run("", "complete", "--kv-predict", text);
     assertThat(answer.strip()).isEqualTo("The capital of France is Paris.");
-    RealModel.directory();
     String chat = run(text + "\n", "chat", "--kv-predict=exact", "--temperature", "0");
     assertThat(chat).isEqualTo(answer);
   }
@@ -151,7 +134,8 @@ class JlamaCommandsIT {
     command.addAll(List.of("python3", "reference/terminal.py"));
     command.addAll(List.of(steps));
     command.add("--");
-    command.addAll(kvp("chat", "--kv-predict=exact", "--temperature", "0"));
+    ProcessBuilder chat = KvpProcess.launcher("chat", "--kv-predict=exact", "--temperature", "0");
+    command.addAll(chat.command());
     return Tools.run(command);
   }
 
@@ -202,7 +186,9 @@ class JlamaCommandsIT {
         new ArrayList<>(
             List.of(
                 "python3", "reference/terminal.py", "wait:mill", "type:\\x03", "exit:130", "--"));
-    command.addAll(kvp("complete", "Write a long story about a mill. It has many chapters."));
+    command.addAll(
+        KvpProcess.launcher("complete", "Write a long story about a mill. It has many chapters.")
+            .command());
     Tools.run(command);
   }
 }

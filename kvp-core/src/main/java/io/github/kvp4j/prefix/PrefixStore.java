@@ -30,14 +30,15 @@ import org.jspecify.annotations.Nullable;
  * <p>Prompts are kept in blocks of {@value #BLOCK} positions that form a tree, so that prompts with
  * a common beginning share its blocks. Where the bound is reached the blocks that were not used for
  * longest go, ends first. Only rows that are {@link KvCache.RowState#EXACT} in every layer are
- * taken. One store serves one model; safe for use by many threads.
+ * taken. One store serves the models that read the same weights alike; safe for use by many
+ * threads.
  */
 public final class PrefixStore {
   /** Positions of a block: what two prompts share beyond whole blocks is computed again. */
   public static final int BLOCK = 32;
 
   private final ModelShape shape;
-  private final long maxBytes;
+  private long maxBytes;
   private final long blockBytes;
   private final Map<Key, Block> roots = new HashMap<>();
   private long bytes;
@@ -50,14 +51,24 @@ public final class PrefixStore {
    * @param maxBytes of keys and values at most; 0 keeps nothing
    */
   public PrefixStore(ModelShape shape, long maxBytes) {
+    this.shape = shape;
+    this.maxBytes = checked(maxBytes);
+    this.blockBytes = BLOCK * shape.kvBytesPerPosition();
+  }
+
+  private static long checked(long maxBytes) {
     if (maxBytes < 0) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
           "The prefix store's bound is " + maxBytes + " bytes; it must be 0 or more.");
     }
-    this.shape = shape;
-    this.maxBytes = maxBytes;
-    this.blockBytes = BLOCK * shape.kvBytesPerPosition();
+    return maxBytes;
+  }
+
+  /** Sets another bound, and drops what is beyond it. */
+  public synchronized void bound(long bytes) {
+    maxBytes = checked(bytes);
+    dropOldest();
   }
 
   /** Bytes of keys and values that are kept. */
@@ -100,7 +111,7 @@ public final class PrefixStore {
    * @param reused positions that were found and need not be kept again, a multiple of {@value
    *     #BLOCK}
    */
-  public Recording record(int[] tokens, int reused) {
+  public synchronized Recording record(int[] tokens, int reused) {
     int most = (int) Math.min(tokens.length, maxBytes / blockBytes * BLOCK) / BLOCK * BLOCK;
     return new Recording(tokens.clone(), reused, Math.max(reused, most));
   }
@@ -124,6 +135,11 @@ public final class PrefixStore {
       parent = block;
       level = block.next;
     }
+    dropOldest();
+  }
+
+  /** Keeps the bound. */
+  private void dropOldest() {
     while (bytes > maxBytes) {
       Block oldest = oldestEnd(roots.values(), null);
       if (oldest == null) {

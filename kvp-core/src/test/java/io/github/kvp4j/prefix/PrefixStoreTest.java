@@ -186,6 +186,23 @@ class PrefixStoreTest {
   }
 
   @Test
+  void aSmallerBoundDropsWhatIsBeyondIt() {
+    PrefixStore store = new PrefixStore(SHAPE, 2 * BLOCK_BYTES);
+    int[] tokens = tokens(128, 10);
+    read(store, tokens);
+    assertThat(store.find(tokens, 128).length()).isEqualTo(64);
+    store.bound(4 * BLOCK_BYTES);
+    read(store, tokens);
+    assertThat(store.find(tokens, 128).length()).isEqualTo(128);
+    store.bound(BLOCK_BYTES);
+    assertThat(store.bytes()).isEqualTo(BLOCK_BYTES);
+    assertThat(store.find(tokens, 128).length()).isEqualTo(32);
+    assertThatExceptionOfType(KvpException.class)
+        .isThrownBy(() -> store.bound(-2))
+        .withMessageContaining("-2");
+  }
+
+  @Test
   void aLongPromptsBeginningIsKeptWhereAllDoesNotFit() {
     PrefixStore store = new PrefixStore(SHAPE, 2 * BLOCK_BYTES + 5);
     int[] tokens = tokens(300, 9);

@@ -100,9 +100,9 @@ public final class KvpCli implements Runnable {
       if (completed != null) {
         return execute(completed);
       }
-      PrintWriter err = e.getCommandLine().getErr();
-      err.println(oneLine(e.getMessage()));
-      err.println("Try '" + e.getCommandLine().getCommandSpec().qualifiedName() + " --help'.");
+      String command = e.getCommandLine().getCommandSpec().qualifiedName();
+      String message = oneLine(e.getMessage()).replaceFirst("\\.$", "");
+      e.getCommandLine().getErr().println(message + "; try '" + command + " --help'.");
       return 2;
     });
     return line.execute(args);

@@ -16,6 +16,7 @@ package io.github.kvp4j.jlama;
 import com.github.tjake.jlama.model.AbstractModel;
 import com.github.tjake.jlama.tensor.AbstractTensor;
 import com.github.tjake.jlama.tensor.KvBufferCache;
+import io.github.kvp4j.KvpException;
 import io.github.kvp4j.prefill.Cancellation;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -100,6 +101,8 @@ final class DecodeLoop {
     try (AbstractTensor<?, ?> output = model.forward(token, position, buffer, Optional.empty())) {
       buffer.incrementContextPosition();
       return logits(output, reuse);
+    } catch (UnsupportedOperationException e) {
+      throw unsupported(e);
     } finally {
       lock.unlock();
     }
@@ -119,12 +122,23 @@ final class DecodeLoop {
             scores = logits(last, scores);
           }
         }
+      } catch (UnsupportedOperationException e) {
+        throw unsupported(e);
       } finally {
         lock.unlock();
       }
     }
     buffer.setCurrentContextPosition(tokens.length);
     return scores;
+  }
+
+  /** Jlama finds out as it computes. */
+  private static KvpException unsupported(UnsupportedOperationException e) {
+    return new KvpException(
+        KvpException.Kind.UNSUPPORTED,
+        "Jlama can't compute with these types of weights and activations; leave"
+            + " quantizeModelAtRuntime and workingQuantizedType at their defaults.",
+        e);
   }
 
   private float[] logits(AbstractTensor<?, ?> output, float[] out) {

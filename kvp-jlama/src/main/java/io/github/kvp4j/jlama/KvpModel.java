@@ -88,7 +88,7 @@ public final class KvpModel implements AutoCloseable {
   private final @Nullable BaseFingerprint fingerprint;
   private final Siblings siblings;
   private final ReentrantReadWriteLock lifecycle = new ReentrantReadWriteLock(true);
-  private final PrefixStore prefixes;
+  private final SharedPrefixes prefixes;
   private final Quality defaultQuality;
   private final Map<Quality, Predictor> predictors;
   private volatile boolean closing;
@@ -107,17 +107,18 @@ public final class KvpModel implements AutoCloseable {
         jlama.encodePrompt(PromptContext.of("a")).length > jlama.getTokenizer().encode("a").length;
     this.decode = new DecodeLoop(jlama, new ReentrantLock(true), tokenizer);
     this.buffers = new KvBufferCache(jlama);
-    this.prefixes = new PrefixStore(shape, b.prefixStoreBytes);
     if (JlamaWeights.supports(jlama)) {
       ModelWeights weights = JlamaWeights.load(jlama);
       this.engine = new PrefillEngine(weights, KernelSelector.choose(workers, b.kernels));
-      this.reader =
-          new PromptReader(engine, new JlamaKvWriter(shape, weights.rope(), workers), prefixes);
       this.fingerprint = BaseFingerprint.of(weights, tokenizer.vocabulary());
       this.predictors = loadPredictors(b, engine, fingerprint);
       if (b.warmUp) {
         warmUp();
       }
+      JlamaKvWriter writer = new JlamaKvWriter(shape, weights.rope(), workers);
+      // the last step, since whoever joins has to leave again
+      this.prefixes = SharedPrefixes.join(directory, fingerprint, engine, b.prefixStoreBytes);
+      this.reader = new PromptReader(engine, writer, prefixes.store());
     } else {
       LOG.info(
           "Models of type {} are read by Jlama's own prefill; LLAMA, MISTRAL and QWEN2 are read by"
@@ -125,6 +126,7 @@ public final class KvpModel implements AutoCloseable {
           jlama.getModelType());
       this.engine = null;
       this.reader = null;
+      this.prefixes = SharedPrefixes.alone(new PrefixStore(shape, b.prefixStoreBytes));
       this.fingerprint = null;
       this.predictors = Map.of();
       if (b.predictor != null) {
@@ -429,7 +431,7 @@ public final class KvpModel implements AutoCloseable {
     boolean reuses =
         request.reusesPrefix() && (request.seed() == null || request.temperature() == 0);
     // the last token has to run, so that there is something to answer from
-    PrefixStore.Prefix prefix = prefixes.find(tokens, reuses ? tokens.length - 1 : 0);
+    PrefixStore.Prefix prefix = prefixes.store().find(tokens, reuses ? tokens.length - 1 : 0);
     PrefillPlan plan = choose(request, tokens.length, prefix.length());
     Sampler sampler =
         new Sampler(request.temperature(), request.topK(), request.topP(), request.seed());
@@ -578,7 +580,7 @@ public final class KvpModel implements AutoCloseable {
     }
     lifecycle.writeLock().lock();
     try {
-      prefixes.clear();
+      prefixes.close();
       buffers.close();
       siblings.close();
       jlama.close();
@@ -648,7 +650,8 @@ public final class KvpModel implements AutoCloseable {
 
     /**
      * How much of the exact keys and values of prompts is kept on the heap, for prompts that begin
-     * alike: a system prompt, a document, a running chat.
+     * alike: a system prompt, a document, a running chat. Models on the same weights share what is
+     * kept, bounded by the largest of their bounds; one with 0 takes no part.
      *
      * @param value bytes; 0 keeps nothing; by default 96 MiB, and a sixteenth of the heap at most
      */

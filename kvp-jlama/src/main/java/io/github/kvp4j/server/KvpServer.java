@@ -26,6 +26,7 @@ import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.tools.ToolPrompt;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -409,7 +410,9 @@ public final class KvpServer implements AutoCloseable {
     boolean head = exchange.getRequestMethod().equals("HEAD");
     exchange.sendResponseHeaders(status, head ? -1 : bytes.length);
     if (!head) {
-      exchange.getResponseBody().write(bytes);
+      OutputStream out = exchange.getResponseBody();
+      out.write(bytes);
+      out.flush(); // the end of the exchange drops it where the request's body is cut short
     }
   }
 }

@@ -54,7 +54,7 @@ final class RequestBody {
    * The body of a request.
    *
    * @throws HttpError 415, 413 or 400
-   * @throws IOException if the client does not send it
+   * @throws IOException never, of bytes that are at hand
    */
   static JsonNode read(HttpExchange exchange) throws IOException {
     String type = exchange.getRequestHeaders().getFirst("Content-Type");
@@ -63,18 +63,7 @@ final class RequestBody {
       throw new HttpError(
           415, "unsupported_media_type", "The request's Content-Type must be application/json.");
     }
-    InputStream in = exchange.getRequestBody();
-    byte[] bytes = in.readNBytes(ServerSettings.MAX_BODY + 1);
-    if (bytes.length > ServerSettings.MAX_BODY) {
-      byte[] rest = new byte[1 << 16];
-      for (int read = 0, n = 0; n >= 0 && read < DRAINED; read += n) {
-        n = in.read(rest);
-      }
-      throw new HttpError(
-          413,
-          "request_too_large",
-          "The request's body is larger than " + ServerSettings.MAX_BODY + " bytes.");
-    }
+    byte[] bytes = bytes(exchange.getRequestBody());
     try {
       JsonNode node = JSON.readTree(bytes);
       if (node == null || node.isMissingNode()) {
@@ -95,5 +84,26 @@ final class RequestBody {
               + ServerSettings.MAX_DEPTH
               + " levels deep.");
     }
+  }
+
+  private static byte[] bytes(InputStream in) {
+    try {
+      byte[] bytes = in.readNBytes(ServerSettings.MAX_BODY + 1);
+      if (bytes.length <= ServerSettings.MAX_BODY) {
+        return bytes;
+      }
+      byte[] rest = new byte[1 << 16];
+      for (int read = 0, n = 0; n >= 0 && read < DRAINED; read += n) {
+        n = in.read(rest);
+      }
+    } catch (IOException e) {
+      // a client that is still there has closed its side only, and can read why
+      throw new HttpError(
+          400, "incomplete_body", "The request's body is shorter than its head says.");
+    }
+    throw new HttpError(
+        413,
+        "request_too_large",
+        "The request's body is larger than " + ServerSettings.MAX_BODY + " bytes.");
   }
 }

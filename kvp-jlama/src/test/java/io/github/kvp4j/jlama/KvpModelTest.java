@@ -16,6 +16,7 @@ package io.github.kvp4j.jlama;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import com.github.tjake.jlama.safetensors.DType;
 import com.sun.management.ThreadMXBean;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.calibration.CalibrationProgress;
@@ -93,6 +94,71 @@ class KvpModelTest {
         assertThat(exact.totalNanos()).isGreaterThanOrEqualTo(exact.timeToFirstTokenNanos());
         assertThat(exact.timeToFirstTokenNanos()).isPositive();
       }
+    }
+  }
+
+  @Test
+  void modelsOnTheSameWeightsShareWhatTheyRead() {
+    Path directory = TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).write(folder.resolve("shared"));
+    String prompt = text(150, 5);
+    KvpModel first = KvpModel.builder(directory).threads(1).warmUp(false).build();
+    try (KvpModel other =
+            KvpModel.builder(folder.resolve("./shared"))
+                .threads(2)
+                .workingQuantizedType(DType.F32)
+                .contextLength(200)
+                .withoutPredictor()
+                .warmUp(false)
+                .build();
+        KvpModel unlike = KvpModel.builder(directory).kernels("scalar").warmUp(false).build();
+        KvpModel apart = KvpModel.builder(directory).prefixStoreBytes(0).warmUp(false).build()) {
+      answer(first, prompt, KvpMode.EXACT, 8);
+      assertThat(answer(other, prompt, KvpMode.EXACT, 8).reusedTokens()).isEqualTo(128);
+      assertThat(answer(unlike, prompt, KvpMode.EXACT, 8).reusedTokens())
+          .as("other kernels round otherwise")
+          .isZero();
+      assertThat(answer(apart, prompt, KvpMode.EXACT, 8).reusedTokens()).isZero();
+      first.close();
+      first.close(); // leaves once
+      assertThat(answer(other, prompt, KvpMode.EXACT, 8).reusedTokens()).isEqualTo(128);
+    }
+    try (KvpModel later = KvpModel.builder(directory).warmUp(false).build()) {
+      assertThat(answer(later, prompt, KvpMode.EXACT, 8).reusedTokens())
+          .as("the last one emptied it")
+          .isZero();
+    }
+  }
+
+  @Test
+  void theLargestBoundOfThoseThatShareHolds() {
+    Path directory = TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).write(folder.resolve("bound"));
+    String prompt = text(150, 6);
+    KvpModel.Builder builder = KvpModel.builder(directory).warmUp(false);
+    long position;
+    try (KvpModel model = builder.prefixStoreBytes(1).build()) {
+      position = model.shape().kvBytesPerPosition();
+    }
+    try (KvpModel small = builder.prefixStoreBytes(64 * position).build()) {
+      answer(small, prompt, KvpMode.EXACT, 1);
+      assertThat(answer(small, prompt, KvpMode.EXACT, 1).reusedTokens()).isEqualTo(64);
+      try (KvpModel large = builder.prefixStoreBytes(1000 * position).build()) {
+        answer(large, prompt, KvpMode.EXACT, 1);
+        assertThat(answer(small, prompt, KvpMode.EXACT, 1).reusedTokens()).isEqualTo(128);
+      }
+      assertThat(answer(small, prompt, KvpMode.EXACT, 1).reusedTokens()).isEqualTo(64);
+    }
+  }
+
+  /** Jlama 0.8.4 loads Llama's matrices as parts, which it does not round. */
+  @Test
+  void whatJlamaCantDecodeWithIsRefused() {
+    Path directory = TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).write(folder.resolve("q4"));
+    try (KvpModel model =
+        KvpModel.builder(directory).quantizeModelAtRuntime(true).warmUp(false).build()) {
+      refused(
+          KvpException.Kind.UNSUPPORTED,
+          "quantizeModelAtRuntime",
+          () -> answer(model, "the thing", KvpMode.EXACT, 8));
     }
   }
 

@@ -203,18 +203,18 @@ class ServerFuzzTest {
                 + "\r\n\r\n")
             .getBytes(StandardCharsets.ISO_8859_1);
     for (Mutation mutation : mutations) {
-      String reply = exchange(mutation.of(head), body);
-      // a head that lacks its end, or says less than comes, is no request: the server may hang up
-      if (!reply.isEmpty()) {
-        int status = Integer.parseInt(reply.substring(9, 12));
-        assertThat(status)
-            .as(reply)
-            .satisfiesAnyOf(
-                s -> assertThat(s).isEqualTo(200),
-                s -> assertThat(s).isBetween(400, 499),
-                s -> assertThat(s).isEqualTo(501));
-      }
+      byte[] mutated = mutation.of(head);
+      String reply = exchange(mutated, body);
       assertThat(reply).doesNotContain("\tat ").doesNotContain("io.github");
+      if (reply.isEmpty()) {
+        // no request has come: its head has no end, so that there is nothing to answer
+        assertThat(new String(mutated, StandardCharsets.ISO_8859_1)).doesNotEndWith("\r\n\r\n");
+        continue;
+      }
+      int status = Integer.parseInt(reply.substring(9, 12));
+      if (status != 200) {
+        assertThat(status).as(reply).isBetween(400, 499);
+      }
     }
   }
 

@@ -15,12 +15,14 @@ package io.github.kvp4j.langchain4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.github.tjake.jlama.safetensors.DType;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.SystemMessage;
 import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import io.github.kvp4j.jlama.KvpMode;
+import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.prefix.PrefixStore;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -113,6 +115,29 @@ class RunningChatTest {
       RecordingHandler handler = new RecordingHandler();
       streaming.chat(prompt, handler);
       assertThat(turn(handler.response()).computedTokens()).isLessThan(1 + PrefixStore.BLOCK);
+    }
+  }
+
+  /** Whatever else chat models are loaded with, an exact row of the same weights is the same. */
+  @Test
+  void whatOneReadAllReuseThatAreOnTheSameWeights() {
+    String prompt = "z".repeat(200);
+    try (KvpChatModel first = builder().build()) {
+      first.chat(prompt);
+      for (KvpChatModel.Builder other :
+          List.of(
+              builder().threadCount(1),
+              builder().contextLength(1024),
+              builder().withoutPredictor(),
+              builder().predictor(ScriptedModel.writePredictor(directory, temp.resolve("p"))),
+              builder().workingQuantizedType(DType.F32),
+              builder().prefixStoreBytes(1L << 20),
+              builder().anchors(Anchors.parse("4/24/0")).mode(KvpMode.AUTO))) {
+        try (KvpChatModel model = other.build()) {
+          Turn turn = turn(model.chat(UserMessage.from(prompt)));
+          assertThat(turn.computedTokens()).isLessThan(1 + PrefixStore.BLOCK);
+        }
+      }
     }
   }
 }

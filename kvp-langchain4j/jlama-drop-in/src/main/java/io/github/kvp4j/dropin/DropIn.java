@@ -145,8 +145,11 @@ final class DropIn {
       LOG.debug("{} Jlama alone answers.", e.getMessage());
       return Optional.empty();
     }
-    // Jlama counts the prompt's tokens in
-    int limit = Math.max(1, maxTokens - model.encodePrompt(prompt).length);
+    // Jlama counts the prompt's tokens in, but for the last; a prompt that has them all is refused
+    int limit = 1 + maxTokens - model.encodePrompt(prompt).length;
+    if (limit < 2) {
+      return Optional.empty();
+    }
     GenerateResult result =
         model.generate(
             GenerateRequest.builder(prompt).temperature(temperature).maxNewTokens(limit).build(),
@@ -194,7 +197,7 @@ final class DropIn {
     @Nullable Integer maxTokens;
 
     /** Where Jlama has its models by default, and what it calls their folders. */
-    private Path directory() {
+    Path directory() {
       Path cache =
           modelCachePath == null
               ? Path.of(System.getProperty("user.home", ""), ".jlama", "models")

@@ -32,13 +32,12 @@ public final class KvpJlamaChatModel extends JlamaChatModel {
   private final DropIn dropIn;
 
   private KvpJlamaChatModel(DropIn.Settings s) {
-    // not quantized: that would take its memory a second time
     super(
         s.modelCachePath,
         s.modelName,
         s.authToken,
         s.threadCount,
-        null,
+        s.quantizeModelAtRuntime,
         s.workingDirectory,
         s.workingQuantizedType,
         s.temperature,

@@ -34,13 +34,12 @@ public final class KvpJlamaStreamingChatModel extends JlamaStreamingChatModel {
   private final DropIn dropIn;
 
   private KvpJlamaStreamingChatModel(DropIn.Settings s) {
-    // not quantized: that would take its memory a second time
     super(
         s.modelCachePath,
         s.modelName,
         s.authToken,
         s.threadCount,
-        null,
+        s.quantizeModelAtRuntime,
         s.workingDirectory,
         s.workingQuantizedType,
         s.temperature,

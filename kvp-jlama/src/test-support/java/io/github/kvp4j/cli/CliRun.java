@@ -18,8 +18,9 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 
 /** What a command line printed, run in this JVM. */
-record CliRun(int exit, String out, String err) {
-  static synchronized CliRun of(String... args) {
+public record CliRun(int exit, String out, String err) {
+  /** Runs a command line; one at a time, since it stands in for the JVM's own output. */
+  public static synchronized CliRun of(String... args) {
     PrintStream out = System.out;
     PrintStream err = System.err;
     ByteArrayOutputStream outBytes = new ByteArrayOutputStream();

@@ -38,34 +38,34 @@ import java.util.SplittableRandom;
  * Writes a folder that Jlama loads: a random model of two or three narrow layers, with a byte-level
  * tokenizer whose first 256 tokens are the bytes and which merges a few pairs of letters.
  */
-final class TinyModelDirectory {
+public final class TinyModelDirectory {
   /**
    * Tokens of every tiny model. Like the widths, it can be shared out among the parts of Jlama's
    * kernels, 128 or the number of cores, without columns being lost (see JlamaOperationsCheck).
    */
-  static final int VOCABULARY = 384;
+  public static final int VOCABULARY = 384;
 
   /** An added token that is not special. */
-  static final int PLAIN_ADDED = 380;
+  public static final int PLAIN_ADDED = 380;
 
   /** The unknown token, also the default end of sequence, which no random model hits often. */
-  static final int END_OF_TEXT = 381;
+  public static final int END_OF_TEXT = 381;
 
   /** Begin of sequence. */
-  static final int IM_START = 382;
+  public static final int IM_START = 382;
 
   /** End of a turn. */
-  static final int IM_END = 383;
+  public static final int IM_END = 383;
 
-  static final int HIDDEN = 64;
-  static final int HEAD_SIZE = 16;
-  static final int CONTEXT = 256;
+  public static final int HIDDEN = 64;
+  public static final int HEAD_SIZE = 16;
+  public static final int CONTEXT = 256;
 
   /** What the tiny tokenizer merges first to last. */
-  static final List<String> MERGES = merges();
+  public static final List<String> MERGES = merges();
 
   /** The architectures, and what differs between them. */
-  enum Kind {
+  public enum Kind {
     LLAMA_GROUPED_TIED("llama", 2, true, false),
     LLAMA_FULL_UNTIED("llama", 4, false, false),
     QWEN2("qwen2", 2, true, true),
@@ -108,33 +108,34 @@ final class TinyModelDirectory {
     this.kind = kind;
   }
 
-  static TinyModelDirectory of(Kind kind) {
+  /** A model of an architecture, in F32 and of three layers. */
+  public static TinyModelDirectory of(Kind kind) {
     return new TinyModelDirectory(kind);
   }
 
   /** The random numbers' seed. */
-  TinyModelDirectory seed(long value) {
+  public TinyModelDirectory seed(long value) {
     this.seed = value;
     return this;
   }
 
-  TinyModelDirectory layers(int value) {
+  public TinyModelDirectory layers(int value) {
     this.layers = value;
     return this;
   }
 
-  TinyModelDirectory context(int value) {
+  public TinyModelDirectory context(int value) {
     this.context = value;
     return this;
   }
 
-  TinyModelDirectory endOfSequence(int token) {
+  public TinyModelDirectory endOfSequence(int token) {
     this.endOfSequence = token;
     return this;
   }
 
   /** Weights in BF16 instead of F32. */
-  TinyModelDirectory bf16() {
+  public TinyModelDirectory bf16() {
     this.bf16 = true;
     return this;
   }
@@ -144,7 +145,7 @@ final class TinyModelDirectory {
    * the stream through, and its head looks the next token up. Each token can stand there once.
    * Untied kinds only.
    */
-  TinyModelDirectory script(List<Integer> tokens) {
+  public TinyModelDirectory script(List<Integer> tokens) {
     if (kind.tied || tokens.size() > HIDDEN || Set.copyOf(tokens).size() != tokens.size()) {
       throw new IllegalArgumentException(tokens.toString());
     }
@@ -153,7 +154,7 @@ final class TinyModelDirectory {
   }
 
   /** Writes the folder. */
-  Path write(Path folder) {
+  public Path write(Path folder) {
     try {
       Files.createDirectories(folder);
       Files.writeString(folder.resolve("config.json"), config().toPrettyString());
