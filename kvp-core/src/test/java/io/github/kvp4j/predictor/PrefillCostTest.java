@@ -120,7 +120,7 @@ class PrefillCostTest {
       double actual = count(predictor, top, 700);
       double reckoned = PrefillCost.predicted(SHAPE, predictor, top, 700);
       assertThat(reckoned).isGreaterThanOrEqualTo(actual);
-      assertThat(reckoned).isCloseTo(actual, withinPercentage(2));
+      assertThat(reckoned).isCloseTo(actual, withinPercentage(5));
     }
   }
 
