@@ -93,7 +93,9 @@ final class EvalCommand implements Callable<Integer> {
       paramLabel = "MODE",
       description =
           "The rows: exact (always there), off (Jlama as it is), predict, refine, cut (the prompt's"
-              + " end alone, at the cost of predict); default: all.")
+              + " end alone, at the cost of predict), auxiliary (alone, where it is a model), random,"
+              + " static and lazyllm (tokens dropped), quantised (the base in 8 and 4 bits); default:"
+              + " all.")
   private List<String> modes = EvalRows.MODES;
 
   @Option(

@@ -17,11 +17,17 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.evaluation.CutRow;
 import io.github.kvp4j.evaluation.EvaluationRow;
 import io.github.kvp4j.evaluation.ExactRow;
+import io.github.kvp4j.evaluation.LazyPruningRow;
+import io.github.kvp4j.evaluation.ModelRow;
 import io.github.kvp4j.evaluation.PredictedRow;
+import io.github.kvp4j.evaluation.RandomPruningRow;
 import io.github.kvp4j.evaluation.RefinedRow;
+import io.github.kvp4j.evaluation.StaticPruningRow;
 import io.github.kvp4j.jlama.JlamaRow;
 import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.model.WeightType;
 import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.prefill.PrefillEngine;
@@ -32,7 +38,21 @@ import java.util.Map;
 /** The rows of an evaluation, by the names that {@code --modes} gives them. */
 final class EvalRows implements AutoCloseable {
   /** All modes, in the table's order. */
-  static final List<String> MODES = List.of("exact", "off", "predict", "refine", "cut");
+  static final List<String> MODES =
+      List.of(
+          "exact",
+          "off",
+          "predict",
+          "refine",
+          "cut",
+          "auxiliary",
+          "random",
+          "static",
+          "lazyllm",
+          "quantised");
+
+  /** The shares of tokens that random and static pruning keep. */
+  private static final List<Double> SHARES = List.of(0.75, 0.5);
 
   private final List<EvaluationRow> rows = new ArrayList<>();
   private final List<JlamaRow> open = new ArrayList<>();
@@ -40,7 +60,8 @@ final class EvalRows implements AutoCloseable {
   /**
    * Makes the rows.
    *
-   * @param modes some of {@link #MODES}; the exact row is always there, and first
+   * @param modes some of {@link #MODES}; the exact row is always there, and first, and an
+   *     auxiliary's own row only where the predictor has an auxiliary that can answer
    * @param predictors by the name that is shown
    * @param refineChunk prompt tokens that the refined rows make exact between two tokens
    */
@@ -79,7 +100,30 @@ final class EvalRows implements AutoCloseable {
           rows.add(new CutRow(exact, predicted));
         }
       }
+      if (modes.contains("auxiliary")
+          && file.predictor().auxiliary() instanceof Auxiliary.Separate auxiliary) {
+        rows.add(ModelRow.auxiliary(name, engine, auxiliary));
+      }
     });
+    addPruned(modes, engine);
+    if (modes.contains("quantised")) {
+      rows.add(ModelRow.quantised(engine, WeightType.Q8));
+      rows.add(ModelRow.quantised(engine, WeightType.Q4));
+    }
+  }
+
+  private void addPruned(List<String> modes, PrefillEngine engine) {
+    for (double share : SHARES) {
+      if (modes.contains("random")) {
+        rows.add(new RandomPruningRow(engine, share, 1));
+      }
+      if (modes.contains("static")) {
+        rows.add(new StaticPruningRow(engine, 1, share));
+      }
+    }
+    if (modes.contains("lazyllm")) {
+      LazyPruningRow.paperRates().forEach(rate -> rows.add(new LazyPruningRow(engine, rate)));
+    }
   }
 
   /** The rows, the exact one first. */
