@@ -14,6 +14,7 @@
 package io.github.kvp4j.report;
 
 import io.github.kvp4j.evaluation.ResultRow;
+import java.awt.Color;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -25,6 +26,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import org.knowm.xchart.HeatMapChart;
 import org.knowm.xchart.HeatMapChartBuilder;
 import org.knowm.xchart.XYChart;
@@ -60,6 +62,12 @@ public enum Figure {
 
   /** The most layers that a plot of densities has a line for. */
   private static final int LINES = 8;
+
+  /** Hues far apart, each light and dark. */
+  private static final Color[] COLOURS =
+      IntStream.range(0, 24)
+          .mapToObj(i -> Color.getHSBColor(i * 5 % 12 / 12f, 0.8f, i % 2 == 0 ? 0.85f : 0.55f))
+          .toArray(Color[]::new);
 
   private final String source;
 
@@ -120,6 +128,7 @@ public enum Figure {
             .theme(Styler.ChartTheme.GGPlot2)
             .build();
     chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
+    chart.getStyler().setSeriesColors(COLOURS);
     return chart;
   }
 
@@ -168,7 +177,7 @@ public enum Figure {
                             front.stream().map(ParetoFront.Point::cost).toList(),
                             front.stream().map(ParetoFront.Point::worth).toList())
                         .setMarker(SeriesMarkers.NONE)
-                        .setLineColor(java.awt.Color.DARK_GRAY);
+                        .setLineColor(Color.DARK_GRAY);
                     return chart;
                   }));
         });
@@ -261,11 +270,11 @@ public enum Figure {
             .yAxisTitle("layer")
             .theme(Styler.ChartTheme.GGPlot2)
             .build();
+    double max = cells.stream().mapToDouble(RunResults.Cell::value).max().orElse(1);
     chart.getStyler().setMin(0);
-    // a map that is zero throughout has a scale too
-    chart
-        .getStyler()
-        .setMax(Math.max(1e-9, cells.stream().mapToDouble(RunResults.Cell::value).max().orElse(1)));
+    // a map that is zero throughout has a scale too; the legend shows the number in full
+    chart.getStyler().setMax(Double.parseDouble(String.format(Locale.ROOT, "%.2g", max + 1e-9)));
+    chart.getStyler().setRangeColors(new Color[] {Color.WHITE, Color.ORANGE, new Color(0x8b0000)});
     chart.getStyler().setHeatMapDecimalValueFormatter(v -> String.format(Locale.ROOT, "%.3g", v));
     chart.getStyler().setXAxisMaxLabelCount(10);
     chart.addSeries("L1", positions, layers, data);

@@ -38,7 +38,7 @@ import java.util.SplittableRandom;
  * Writes a folder that Jlama loads: a random model of two or three narrow layers, with a byte-level
  * tokenizer whose first 256 tokens are the bytes and which merges a few pairs of letters.
  */
-final class TinyModelDirectory {
+public final class TinyModelDirectory {
   /**
    * Tokens of every tiny model. Like the widths, it can be shared out among the parts of Jlama's
    * kernels, 128 or the number of cores, without columns being lost (see JlamaOperationsCheck).
@@ -65,7 +65,7 @@ final class TinyModelDirectory {
   static final List<String> MERGES = merges();
 
   /** The architectures, and what differs between them. */
-  enum Kind {
+  public enum Kind {
     LLAMA_GROUPED_TIED("llama", 2, true, false),
     LLAMA_FULL_UNTIED("llama", 4, false, false),
     QWEN2("qwen2", 2, true, true),
@@ -108,7 +108,8 @@ final class TinyModelDirectory {
     this.kind = kind;
   }
 
-  static TinyModelDirectory of(Kind kind) {
+  /** A random model of a kind. */
+  public static TinyModelDirectory of(Kind kind) {
     return new TinyModelDirectory(kind);
   }
 
@@ -123,7 +124,8 @@ final class TinyModelDirectory {
     return this;
   }
 
-  TinyModelDirectory context(int value) {
+  /** Positions of the context. */
+  public TinyModelDirectory context(int value) {
     this.context = value;
     return this;
   }
@@ -153,7 +155,7 @@ final class TinyModelDirectory {
   }
 
   /** Writes the folder. */
-  Path write(Path folder) {
+  public Path write(Path folder) {
     try {
       Files.createDirectories(folder);
       Files.writeString(folder.resolve("config.json"), config().toPrettyString());
