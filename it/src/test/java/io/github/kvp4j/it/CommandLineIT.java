@@ -332,6 +332,8 @@ class CommandLineIT {
             "import",
             "calibrate",
             "eval",
+            "inspect",
+            "report",
             "predictor",
             "info",
             "serve")) {

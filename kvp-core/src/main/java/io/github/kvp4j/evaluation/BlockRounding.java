@@ -84,12 +84,12 @@ public final class BlockRounding {
   }
 
   private static float eight(float[] row, int from, byte[] data, int at) {
-    float scale = Math.abs(largest(row, from)) / Byte.MAX_VALUE;
-    float inverse = scale == 0 ? 0 : 1 / scale;
+    float magnitude = Math.abs(largest(row, from));
+    float inverse = magnitude == 0 ? 0 : Byte.MAX_VALUE / magnitude;
     for (int i = 0; i < WeightType.BLOCK; i++) {
       data[at + i] = (byte) Math.round(row[from + i] * inverse);
     }
-    return scale;
+    return magnitude == 0 ? 0 : 1 / inverse;
   }
 
   private static float four(float[] row, int from, byte[] data, int at) {
