@@ -112,6 +112,13 @@ public final class Evaluation {
     return (double) sum / items.size();
   }
 
+  /** Reads an item's prompt with every row, so that the first times count no compiling. */
+  public void warmUp(EvaluationItem item) {
+    for (EvaluationRow row : rows) {
+      read(row, item).close();
+    }
+  }
+
   private int room(EvaluationItem item) {
     return Math.max(1, Math.max(decoding.maxNewTokens, item.following().length));
   }

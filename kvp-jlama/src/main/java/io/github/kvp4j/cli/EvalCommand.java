@@ -313,11 +313,16 @@ final class EvalCommand implements Callable<Integer> {
     try (ProgressDisplay progress = new ProgressDisplay()) {
       progress.start("eval", (long) items.size() * rows);
       if (out == null) {
+        evaluation.warmUp(items.getFirst());
         return items.stream()
             .map(item -> evaluation.measure(item, () -> progress.advance(1)))
             .toList();
       }
       try (RunFolder folder = RunFolder.open(out, resume, settings)) {
+        items.stream()
+            .filter(item -> !folder.done().containsKey(item.id()))
+            .findFirst()
+            .ifPresent(evaluation::warmUp);
         for (EvaluationItem item : items) {
           if (folder.done().containsKey(item.id())) {
             progress.advance(rows);
