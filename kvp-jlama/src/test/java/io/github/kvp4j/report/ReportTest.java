@@ -99,7 +99,7 @@ class ReportTest {
     assertThat(r.course()).contains(new RunResults.Course("refine", 2, 0.75));
     // what was measured of cost is relative to the exact row
     assertThat(
-            Figure.points(r.rows().getOrDefault("squad", List.of()), "f1", row -> row.ttftMillis()))
+            Plots.points(r.rows().getOrDefault("squad", List.of()), "f1", row -> row.ttftMillis()))
         .containsExactly(
             new ParetoFront.Point("exact", 1, 0.5),
             new ParetoFront.Point("predict <fast> | 4/24/0", 0.4, 0.125));
@@ -136,7 +136,7 @@ class ReportTest {
   void onlyLayersWithErrorsHaveALineAndNoMoreThanCanBeToldApart() throws IOException {
     List<RunResults.Cell> keys =
         results().density().stream().filter(c -> c.part().equals("K")).toList();
-    assertThat(Figure.spread(keys).keySet()).hasSize(8).startsWith(10).endsWith(19);
+    assertThat(Plots.spread(keys).keySet()).hasSize(8).startsWith(10).endsWith(19);
   }
 
   @Test
