@@ -52,11 +52,22 @@ public final class Report {
   /** A table: a line of heads and lines of cells. */
   private record Table(List<String> heads, List<List<String>> lines) {}
 
-  /** Draws plots into a folder, as SVG and PNG each. */
+  /**
+   * Draws plots into a folder, as SVG and PNG each.
+   *
+   * @throws KvpException UNSUPPORTED where XChart is not on the class path
+   */
   public static void draw(List<Figure.Plot> plots, Path folder, IntConsumer done) {
-    for (int i = 0; i < plots.size(); i++) {
-      BenchPlot.write(plots.get(i).chart(), folder.resolve(plots.get(i).file()));
-      done.accept(i);
+    try {
+      for (int i = 0; i < plots.size(); i++) {
+        BenchPlot.write(plots.get(i).chart(), folder.resolve(plots.get(i).file()));
+        done.accept(i);
+      }
+    } catch (NoClassDefFoundError e) {
+      throw new KvpException(
+          KvpException.Kind.UNSUPPORTED,
+          "The figures can't be drawn; add org.knowm.xchart:xchart to the class path.",
+          e);
     }
   }
 
