@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.report;
 
+import io.github.kvp4j.KvpException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -65,9 +66,25 @@ public enum Figure {
    */
   public record Plot(String file, String title, Supplier<? extends Chart<?, ?>> chart) {}
 
-  /** The plots that the results suffice for, maybe none. */
+  /**
+   * The plots that the results suffice for, maybe none.
+   *
+   * @throws KvpException UNSUPPORTED where XChart is not on the class path
+   */
   public List<Plot> plots(RunResults results) {
-    return new Plots(this).of(results);
+    try {
+      return new Plots(this).of(results);
+    } catch (NoClassDefFoundError e) {
+      throw undrawable(e);
+    }
+  }
+
+  /** What is said where XChart is missing. */
+  static KvpException undrawable(NoClassDefFoundError e) {
+    return new KvpException(
+        KvpException.Kind.UNSUPPORTED,
+        "The figures can't be drawn; add org.knowm.xchart:xchart to the class path.",
+        e);
   }
 
   /** The figure of a name. */

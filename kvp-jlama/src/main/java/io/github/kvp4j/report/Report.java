@@ -64,10 +64,7 @@ public final class Report {
         done.accept(i);
       }
     } catch (NoClassDefFoundError e) {
-      throw new KvpException(
-          KvpException.Kind.UNSUPPORTED,
-          "The figures can't be drawn; add org.knowm.xchart:xchart to the class path.",
-          e);
+      throw Figure.undrawable(e);
     }
   }
 
