@@ -82,6 +82,9 @@ public final class CountingKernels implements Kernels {
       int headSize,
       float scale,
       float[] mass) {
+    for (int i = 0; i < m; i++) {
+      attentionFlops += 2.0 * (positions[i] + 1) * heads * headSize;
+    }
     to.attentionMass(m, q, qOffset, positions, k, heads, kvHeads, headSize, scale, mass);
   }
 

@@ -333,6 +333,8 @@ class CommandLineIT {
             "import",
             "calibrate",
             "eval",
+            "inspect",
+            "report",
             "predictor",
             "info",
             "serve")) {

@@ -116,6 +116,18 @@ class ExamplesIT {
     assertThat(number(lines.get(4), REUSED)).isGreaterThan(300);
   }
 
+  /** A task that the examples add is a task of the command, and the model knows a capital or two. */
+  @Test
+  void aTaskOfOnesOwn() {
+    CliRun run =
+        CliRun.of("eval", "--model", model(), "--task", "capitals", "--modes", "exact,predict");
+    assertThat(run.exit()).as(run.err()).isZero();
+    assertThat(run.out())
+        .contains("10 items of")
+        .containsPattern("(?m)^exact .* (0\\.[3-9]|1\\.)\\d+ \\[")
+        .contains("predict faithful");
+  }
+
   /** What JBang is told is what the build uses. */
   @ParameterizedTest
   @ValueSource(strings = {"Chat", "Streaming", "Tools", "Rag", "SpringBoot"})

@@ -13,7 +13,6 @@
  */
 package io.github.kvp4j.evaluation;
 
-import io.github.kvp4j.kernel.Workers;
 import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.prefill.Cancellation;
@@ -21,8 +20,6 @@ import io.github.kvp4j.prefill.LayerRun;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefill.PrefillScratch;
 import java.util.List;
-import java.util.concurrent.atomic.DoubleAdder;
-import java.util.concurrent.atomic.LongAdder;
 import java.util.function.IntConsumer;
 
 /**
@@ -55,13 +52,6 @@ public record CacheQuality(
      * @return {@code [hidden]}, the last token after the last layer
      */
     float[] read(int[] prompt, KvCache cache);
-
-    /**
-     * The moment between two tokens of an answer, where the prompt's rows may become better.
-     *
-     * @param cache the one that was read into last
-     */
-    default void between(KvCache cache) {}
   }
 
   /**
@@ -81,11 +71,7 @@ public record CacheQuality(
       Continuation item = items.get(i);
       float[] exact = logits(base, item, (p, c) -> base.prefill(p, 0, c, Cancellation.NEVER));
       for (int w = 0; w < sums.length; w++) {
-        sums[w].add(
-            item.following(),
-            exact,
-            logits(base, item, ways.get(w)),
-            base.weights().shape().vocabulary());
+        sums[w].add(item.following(), exact, logits(base, item, ways.get(w)));
       }
       done.accept(i);
     }
@@ -117,64 +103,32 @@ public record CacheQuality(
   }
 
   private static final class Sum {
-    private final DoubleAdder kl = new DoubleAdder();
-    private final DoubleAdder logLikelihood = new DoubleAdder();
-    private final DoubleAdder exactLogLikelihood = new DoubleAdder();
-    private final LongAdder agree = new LongAdder();
-    private final LongAdder firstAgree = new LongAdder();
+    private double kl;
+    private double logLoss;
+    private double exactLogLoss;
+    private long agree;
+    private long firstAgree;
     private long positions;
     private int prompts;
 
-    void add(int[] following, float[] exact, float[] other, int vocabulary) {
-      Workers.shared()
-          .forEach(
-              following.length,
-              row -> {
-                int at = row * vocabulary;
-                double zExact = logSumExp(exact, at, vocabulary);
-                double zOther = logSumExp(other, at, vocabulary);
-                double divergence = 0;
-                int bestExact = 0;
-                int bestOther = 0;
-                for (int i = 0; i < vocabulary; i++) {
-                  double p = exact[at + i] - zExact;
-                  divergence += Math.exp(p) * (p - (other[at + i] - zOther));
-                  bestExact = exact[at + i] > exact[at + bestExact] ? i : bestExact;
-                  bestOther = other[at + i] > other[at + bestOther] ? i : bestOther;
-                }
-                kl.add(divergence);
-                exactLogLikelihood.add(exact[at + following[row]] - zExact);
-                logLikelihood.add(other[at + following[row]] - zOther);
-                if (bestExact == bestOther) {
-                  agree.increment();
-                  if (row == 0) {
-                    firstAgree.increment();
-                  }
-                }
-              });
+    void add(int[] following, float[] exact, float[] other) {
+      NextTokens compared = NextTokens.compare(following, exact, other);
+      kl += compared.kl();
+      logLoss += compared.logLoss();
+      exactLogLoss += compared.exactLogLoss();
+      agree += compared.agree();
+      firstAgree += compared.firstAgrees() ? 1 : 0;
       positions += following.length;
       prompts++;
     }
 
-    private static double logSumExp(float[] v, int at, int n) {
-      float max = v[at];
-      for (int i = 1; i < n; i++) {
-        max = Math.max(max, v[at + i]);
-      }
-      double sum = 0;
-      for (int i = 0; i < n; i++) {
-        sum += Math.exp(v[at + i] - max);
-      }
-      return max + Math.log(sum);
-    }
-
     CacheQuality result() {
       return new CacheQuality(
-          kl.sum() / positions,
-          (double) agree.sum() / positions,
-          (double) firstAgree.sum() / prompts,
-          Math.exp(-logLikelihood.sum() / positions),
-          Math.exp(-exactLogLikelihood.sum() / positions),
+          kl / positions,
+          (double) agree / positions,
+          (double) firstAgree / prompts,
+          Math.exp(logLoss / positions),
+          Math.exp(exactLogLoss / positions),
           prompts);
     }
   }

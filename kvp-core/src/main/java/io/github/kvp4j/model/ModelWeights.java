@@ -74,6 +74,11 @@ public record ModelWeights(
     }
   }
 
+  /** The same with other positions. */
+  public ModelWeights withRope(RopeTable other) {
+    return new ModelWeights(shape, other, embedding, layers, finalNorm, head);
+  }
+
   private static void check(String name, Weight w, int rows, int columns) {
     if (w.rows() != rows || w.columns() != columns) {
       throw mismatch(name, w.rows(), w.columns(), rows, columns);

@@ -67,6 +67,20 @@ public final class RopeTable {
     return new RopeTable(half, pairs.length / half, cos, sin);
   }
 
+  /**
+   * The rows of some positions: row i is that of {@code chosen[i]}. Tokens whose cache rows have
+   * moved together are turned by it as where they stood.
+   */
+  public RopeTable at(int[] chosen) {
+    float[] chosenCos = new float[Math.multiplyExact(chosen.length, halfHead)];
+    float[] chosenSin = new float[chosenCos.length];
+    for (int i = 0; i < chosen.length; i++) {
+      System.arraycopy(cos, chosen[i] * halfHead, chosenCos, i * halfHead, halfHead);
+      System.arraycopy(sin, chosen[i] * halfHead, chosenSin, i * halfHead, halfHead);
+    }
+    return new RopeTable(halfHead, chosen.length, chosenCos, chosenSin);
+  }
+
   /** The table that turns back: {@code inverse()} after this leaves a vector as it was. */
   public RopeTable inverse() {
     float[] negated = new float[sin.length];

@@ -14,6 +14,8 @@
 package io.github.kvp4j.predictor;
 
 import io.github.kvp4j.model.ModelShape;
+import java.util.List;
+import java.util.Set;
 
 /**
  * Floating-point operations of prefill, counted from the shapes: two for each multiply-add of a
@@ -28,13 +30,14 @@ public final class PrefillCost {
     for (int layer = 0; layer < s.layers() - 1; layer++) {
       all += n * layer(s) + attention(s, n);
     }
-    // the last layer: keys and values of all tokens, the rest for the last one
-    all += n * keysAndValues(s) + (layer(s) - keysAndValues(s)) + attentionRow(s, n);
-    return all + head(s);
+    return all + oneOutput(s, n) + head(s);
   }
 
   /**
    * Prefill by prediction.
+   *
+   * <p>Which tokens are the top ones depends on the prompt; they are reckoned as if each saw all of
+   * it, so the count is exact without them and an upper bound with them.
    *
    * @param base the base's shape
    * @param predictor what reads the prompt
@@ -42,53 +45,96 @@ public final class PrefillCost {
    * @param n prompt tokens
    */
   public static double predicted(ModelShape base, KvPredictor predictor, Anchors anchors, int n) {
-    int rows = Math.min(n, anchors.sink() + anchors.tail() + anchors.top());
     int first = predictor.firstPredictedLayer();
-    double sum = head(base);
+    int sinkAndTail = Math.min(n, anchors.sink() + anchors.tail());
+    int top = Math.min(n - sinkAndTail, anchors.top());
+    // with an auxiliary of its own the last token is read by the base alone
+    int read = predictor.auxiliary() instanceof Auxiliary.Prefix ? n : n - 1;
+    double projections = 0;
     for (LinearProjection p : predictor.projections()) {
-      sum += 2.0 * n * p.key().weight().columns() * 2 * p.key().weight().rows();
+      projections += 2.0 * read * p.key().weight().columns() * 2 * p.key().weight().rows();
     }
+    double sum = head(base) + projections;
     switch (predictor.auxiliary()) {
       case Auxiliary.Prefix prefix -> {
         double linear = 2.0 * base.hidden() * base.hidden();
-        int below = Math.min(n, anchors.sink() + anchors.tail());
         for (int layer = 0; layer < prefix.layers(); layer++) {
           sum += attention(base, n) + (double) n * (layer(base) - feedForward(base));
           sum +=
               prefix.linearised().containsKey(layer)
-                  ? n * linear + below * feedForward(base)
+                  ? n * linear + sinkAndTail * feedForward(base)
                   : n * feedForward(base);
         }
       }
       case Auxiliary.Separate separate -> {
         ModelShape shape = separate.shape(base);
-        sum += exact(shape, n) - head(shape);
+        sum += read == 0 ? 0 : exact(shape, read) - head(shape);
       }
     }
-    sum += upper(base, anchors, rows, first, n);
-    if (anchors.top() > 0 && anchors.look() == Anchors.Look.UPPER) {
-      // the tail looks first: the projections and its own run once more
-      sum += upper(base, anchors, Math.min(n, anchors.sink() + anchors.tail()), first, n);
-      for (LinearProjection p : predictor.projections()) {
-        sum += 2.0 * n * p.key().weight().columns() * 2 * p.key().weight().rows();
+    double seen = attention(base, anchors, n);
+    int layers = base.layers() - first;
+    sum += upper(base, sinkAndTail + top, seen + top * attentionRow(base, n), layers, n);
+    if (anchors.top() > 0) {
+      double mass = 0; // half of attention: queries with keys, no values
+      for (int i = 0; i < Math.min(n, anchors.tail()); i++) {
+        mass += attentionRow(base, n - i) / 2;
       }
+      sum +=
+          switch (anchors.look()) {
+            case LOWER -> first * mass;
+            // the tail looks first: the projections and a run of its own, all rows to the end
+            case UPPER -> projections + layers * (sinkAndTail * layer(base) + seen + mass);
+          };
     }
     return sum;
   }
 
-  /** {@code rows} anchors through the layers from {@code first} on. */
-  private static double upper(ModelShape base, Anchors anchors, int rows, int first, int n) {
-    double anchorAttention = 0;
-    // sinks see next to nothing; tail and top rows see nearly the whole prompt
-    int wide = Math.max(0, rows - anchors.sink());
-    for (int i = 0; i < wide; i++) {
-      anchorAttention += attentionRow(base, n - i);
-    }
-    int upper = base.layers() - first;
-    return (upper - 1) * (rows * layer(base) + anchorAttention)
+  /** {@code rows} anchors through the last {@code layers}, {@code attention} a layer. */
+  private static double upper(ModelShape base, int rows, double attention, int layers, int n) {
+    return (layers - 1) * (rows * layer(base) + attention)
         + rows * keysAndValues(base)
         + (layer(base) - keysAndValues(base))
         + attentionRow(base, n);
+  }
+
+  /** Attention of the sink and the tail in one layer. */
+  private static double attention(ModelShape base, Anchors anchors, int n) {
+    int tail = Math.max(0, n - anchors.tail());
+    int sink = Math.min(tail, anchors.sink());
+    return attention(base, sink) + attention(base, n) - attention(base, tail);
+  }
+
+  /**
+   * Prefill over a prompt that loses tokens on the way up.
+   *
+   * @param rows how many tokens go through each layer
+   * @param looks the layers in which the last token's attention is looked at
+   */
+  public static double pruned(ModelShape s, List<Integer> rows, Set<Integer> looks) {
+    double sum = head(s);
+    for (int layer = 0; layer < rows.size(); layer++) {
+      int m = rows.get(layer);
+      boolean last = layer == rows.size() - 1;
+      sum += last ? oneOutput(s, m) : m * layer(s) + attention(s, m);
+      sum += looks.contains(layer) ? attentionRow(s, m) / 2 : 0;
+    }
+    return sum;
+  }
+
+  /**
+   * A look at what the last of {@code n} tokens attends to in the first layers.
+   *
+   * @param layers how many, at least 1; the last of them need not be left by any but the last token
+   */
+  public static double look(ModelShape s, int layers, int n) {
+    return (layers - 1) * (n * layer(s) + attention(s, n))
+        + oneOutput(s, n)
+        + layers * attentionRow(s, n) / 2;
+  }
+
+  /** A layer that only the last of {@code n} tokens leaves: keys and values of all of them. */
+  private static double oneOutput(ModelShape s, int n) {
+    return n * keysAndValues(s) + (layer(s) - keysAndValues(s)) + attentionRow(s, n);
   }
 
   /** {@link #predicted} as a share of {@link #exact}. */

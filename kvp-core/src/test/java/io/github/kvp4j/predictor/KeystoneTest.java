@@ -57,7 +57,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * The keystone: a prediction that is right by construction must give the base's own answer, and
  * whatever is anchored must be the base's own whatever the prediction is.
  */
-class KeystoneTest {
+public class KeystoneTest {
   private static final double TOLERANCE = 1e-4;
   private static final int GREEDY = 20;
   private static final Kernels KERNELS = new VectorKernels(Workers.shared());
@@ -820,7 +820,7 @@ class KeystoneTest {
   }
 
   /** A prefix predictor with large random numbers: nothing that it predicts is near the truth. */
-  static KvPredictor wildPrefix(
+  public static KvPredictor wildPrefix(
       ModelShape shape, int split, List<Integer> sources, Set<Integer> linear) {
     SplittableRandom random = new SplittableRandom(26);
     Map<Integer, LinearMap> linearised = new TreeMap<>();

@@ -27,6 +27,7 @@ import javax.xml.parsers.ParserConfigurationException;
 import org.apache.batik.svggen.SVGGraphics2D;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.internal.chartpart.Chart;
 import org.knowm.xchart.style.Styler;
 import org.w3c.dom.Document;
 
@@ -47,10 +48,10 @@ public final class BenchPlot {
   }
 
   /** Writes any chart, as {@link #write(BenchReport, Path)} does. */
-  public static void write(Supplier<XYChart> made, Path prefix) {
+  public static void write(Supplier<? extends Chart<?, ?>> made, Path prefix) {
     System.setProperty("java.awt.headless", "true"); // no display is needed, or looked for
     try {
-      XYChart chart = made.get();
+      Chart<?, ?> chart = made.get();
       svg(chart, prefix.resolveSibling(prefix.getFileName() + ".svg"));
       png(chart, prefix.resolveSibling(prefix.getFileName() + ".png"));
     } catch (LinkageError e) {
@@ -90,7 +91,7 @@ public final class BenchPlot {
     return chart;
   }
 
-  private static void svg(XYChart chart, Path file) throws IOException {
+  private static void svg(Chart<?, ?> chart, Path file) throws IOException {
     SVGGraphics2D graphics = new SVGGraphics2D(document());
     graphics.setSVGCanvasSize(new java.awt.Dimension(WIDTH, HEIGHT));
     chart.paint(graphics, WIDTH, HEIGHT);
@@ -110,7 +111,7 @@ public final class BenchPlot {
     }
   }
 
-  private static void png(XYChart chart, Path file) throws IOException {
+  private static void png(Chart<?, ?> chart, Path file) throws IOException {
     BufferedImage image = new BufferedImage(WIDTH, HEIGHT, BufferedImage.TYPE_INT_RGB);
     java.awt.Graphics2D graphics = image.createGraphics();
     chart.paint(graphics, WIDTH, HEIGHT);

@@ -29,13 +29,14 @@ import java.nio.file.Path;
  * @param memoryMegabytes of the machine
  * @param java the JVM
  */
-record Machine(
+public record Machine(
     @JsonProperty("os") String os,
     @JsonProperty("cpu") String cpu,
     @JsonProperty("processors") int processors,
     @JsonProperty("memory_mb") long memoryMegabytes,
     @JsonProperty("java") String java) {
-  static Machine current() {
+  /** This one. */
+  public static Machine current() {
     String architecture = System.getProperty("os.arch");
     return new Machine(
         System.getProperty("os.name") + " " + architecture,

@@ -13,75 +13,90 @@
  */
 package io.github.kvp4j.cli;
 
+import com.github.tjake.jlama.model.AbstractModel;
 import io.github.kvp4j.KvpException;
-import io.github.kvp4j.corpus.TextCorpus;
-import io.github.kvp4j.evaluation.AnswerScore;
-import io.github.kvp4j.evaluation.CacheQuality;
-import io.github.kvp4j.evaluation.GreedyDecoder;
-import io.github.kvp4j.evaluation.RefinedPrefill;
-import io.github.kvp4j.evaluation.SquadTask;
+import io.github.kvp4j.evaluation.Evaluation;
+import io.github.kvp4j.evaluation.EvaluationItem;
+import io.github.kvp4j.evaluation.EvaluationRow;
+import io.github.kvp4j.evaluation.EvaluationTask;
+import io.github.kvp4j.evaluation.ItemResult;
+import io.github.kvp4j.evaluation.ResultRow;
+import io.github.kvp4j.evaluation.RunFolder;
+import io.github.kvp4j.evaluation.Sampling;
+import io.github.kvp4j.evaluation.TaskSettings;
+import io.github.kvp4j.evaluation.TokenText;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Quality;
+import io.github.kvp4j.jlama.RefineSettings;
 import io.github.kvp4j.predictor.Anchors;
-import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PredictorFile;
-import io.github.kvp4j.predictor.PrefillCost;
-import io.github.kvp4j.prefill.Cancellation;
-import io.github.kvp4j.prefill.PrefillEngine;
+import java.io.IOException;
+import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code kvp eval}: answers by a predicted cache against answers by the exact one. */
+/** {@code kvp eval}: what predicted caches are worth at tasks, beside the exact one. */
 @Command(
     name = "eval",
     mixinStandardHelpOptions = true,
     description = {
-      "How good answers are over the exact cache, over that of each predictor, and over a prompt cut"
-          + " to the same cost.",
-      "Task squad: reading comprehension (SQuAD format, one worked example, plain completion), F1"
-          + " and exact match. Task fidelity: texts are continued from their first 447 tokens, and"
-          + " the continuation is compared with that over the exact cache."
+      "How good answers are over the exact cache, over that of each predictor, and by other ways to"
+          + " save as much work; all ways are asked the same.",
+      "Tasks: squad, triviaqa, nq-open, gsm8k, humaneval (questions), text (perplexity, KL and"
+          + " agreement of a continuation), kv-retrieval (generated, needs no data) and fidelity"
+          + " (any prompts); --task help lists them with their settings."
     },
     footer = {
       "",
       "Examples:",
+      "  kvp eval                                        numbers to find again in the prompt",
       "  kvp eval --data xquad.en.json --limit 200 --anchors 4/24/0",
-      "  kvp eval --data xquad.en.json --predictor a.safetensors --predictor b.safetensors",
-      "  kvp eval --task fidelity --data texts.jsonl.gz --limit 100 --max-tokens 64 --refine-chunk 128"
+      "  kvp eval --task triviaqa --data triviaqa.dev.tsv.gz --modes exact,predict --out run1",
+      "  kvp eval --task triviaqa --data triviaqa.dev.tsv.gz --modes exact,predict --out run1 --resume",
+      "  kvp eval --task kv-retrieval --set lengths=512,1024 --set depths=0,0.5,1 --limit 60",
+      "  kvp eval --task humaneval --data HumanEval.jsonl.gz --allow-code-execution --samples 0",
+      "  kvp eval --task fidelity --data prompts.jsonl --max-tokens 64 --refine-chunk 128"
     })
 final class EvalCommand implements Callable<Integer> {
   @Mixin private ModelOption model = new ModelOption();
 
   @Mixin private JsonOption json = new JsonOption();
 
-  /** Tokens of a text that is to be continued. */
-  private static final int TEXT_TOKENS = 447;
-
   @Option(
       names = "--task",
-      defaultValue = "SQUAD",
-      description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-  private Task task = Task.SQUAD;
+      paramLabel = "NAME",
+      description = "What is asked (default: squad with --data, kv-retrieval without).")
+  private @Nullable String taskName;
 
   @Option(
       names = "--data",
-      required = true,
       paramLabel = "FILE",
-      description =
-          "For squad questions on passages, SQuAD 1.1 JSON; for fidelity texts: plain, gzip or JSONL"
-              + " with a field \"text\".")
+      description = "The task's data, in its official format, plain or gzipped.")
   private @Nullable Path data;
+
+  @Option(
+      names = "--modes",
+      split = ",",
+      paramLabel = "MODE",
+      description =
+          "The rows: exact (always there), off (Jlama as it is), predict, refine, cut (the prompt's"
+              + " end alone, at the cost of predict), auxiliary (alone, where it is a model), random,"
+              + " static and lazyllm (tokens dropped), quantised (the base in 8 and 4 bits); default:"
+              + " all.")
+  private List<String> modes = EvalRows.MODES;
 
   @Option(
       names = "--predictor",
@@ -100,246 +115,331 @@ final class EvalCommand implements Callable<Integer> {
       names = "--refine-chunk",
       paramLabel = "TOKENS",
       description =
-          "Adds a row for each prediction that is made exact by so many prompt tokens between two"
-              + " tokens of the answer.")
+          "How many prompt tokens mode refine makes exact between two tokens of the answer"
+              + " (default: 128).")
   private @Nullable Integer refineChunk;
 
   @Option(
       names = "--limit",
       defaultValue = "200",
-      description = "Questions, shuffled first (default: ${DEFAULT-VALUE}).")
+      description = "The most items, shuffled first (default: ${DEFAULT-VALUE}).")
   private int limit;
 
   @Option(
       names = "--max-tokens",
-      defaultValue = "24",
-      description = "The most tokens of an answer (default: ${DEFAULT-VALUE}).")
-  private int maxTokens;
+      description = "The most tokens of an answer (default: the task's).")
+  private @Nullable Integer maxTokens;
 
-  @Option(names = "--seed", defaultValue = "1", description = "Of the shuffle.")
+  @Option(
+      names = "--shots",
+      description = "Worked examples before a question (default: the task's, mostly 1).")
+  private @Nullable Integer shots;
+
+  @Option(
+      names = "--samples",
+      description = "Answers drawn beside the greedy one (default: the task's, mostly 0).")
+  private @Nullable Integer samples;
+
+  @Option(names = "--temperature", description = "That they are drawn with (default: the task's).")
+  private @Nullable Float temperature;
+
+  @Option(
+      names = "--set",
+      paramLabel = "NAME=VALUE",
+      description = "A setting that only this task has; repeatable.")
+  private Map<String, String> set = Map.of();
+
+  @Option(
+      names = "--allow-code-execution",
+      description = "Run the programs that the model writes, each in a confined process.")
+  private boolean allowCodeExecution;
+
+  @Option(
+      names = "--seed",
+      defaultValue = "1",
+      description = "Of all that is chosen at random (default: ${DEFAULT-VALUE}).")
   private long seed;
 
-  /** What is asked. */
-  private enum Task {
-    SQUAD,
-    FIDELITY
-  }
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description =
+          "A folder for the run: each item's results as they come (items.jsonl), and the table"
+              + " (results.json).")
+  private @Nullable Path out;
 
-  /** A prompt and what would be right, if anything is known to be. */
-  private record Item(int[] prompt, List<String> answers) {}
-
-  /** One way to read a prompt, and what came of it. */
-  private static final class Way {
-    final String name;
-    final CacheQuality.Prefill prefill;
-    final double share;
-    final boolean cut;
-    double f1;
-    double exactMatch;
-    double fidelity;
-    double flops;
-
-    Way(String name, CacheQuality.Prefill prefill, double share, boolean cut) {
-      this.name = name;
-      this.prefill = prefill;
-      this.share = share;
-      this.cut = cut;
-    }
-  }
+  @Option(names = "--resume", description = "Go on with the run in --out where it was stopped.")
+  private boolean resume;
 
   @Override
   public Integer call() {
-    json.check();
-    if (limit < 1 || maxTokens < 1 || (refineChunk != null && refineChunk < 1)) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "--limit is "
-              + limit
-              + ", --max-tokens "
-              + maxTokens
-              + (refineChunk == null ? "" : ", --refine-chunk " + refineChunk)
-              + "; each must be at least 1.");
+    if ("help".equals(taskName)) {
+      listTasks();
+      return 0;
     }
-    Path file = java.util.Objects.requireNonNull(data);
-    try (KvpModel loaded = model.builder().warmUp(false).build()) {
-      PrefillEngine engine =
-          loaded
-              .engine()
-              .orElseThrow(() ->
-                  new KvpException(
-                      KvpException.Kind.UNSUPPORTED, "This model has no prefill engine."));
-      List<Item> items = items(loaded, file);
-      List<Way> ways = ways(loaded, engine, items);
-      run(loaded, engine, items, ways);
-      print(ways, items);
-      json.write(Map.of("rows", rows(ways, items.size())));
+    json.check();
+    check();
+    EvaluationTask task =
+        EvaluationTask.named(taskName != null ? taskName : data == null ? "kv-retrieval" : "squad");
+    Map<String, String> options = options(task);
+    try (KvpModel loaded = model.builder().warmUp(false).build();
+        EvalRows rows = rows(loaded)) {
+      Evaluation.Decoding decoding = decoding(task);
+      List<EvaluationItem> items =
+          task.items(
+              new TaskSettings(
+                  data,
+                  limit,
+                  seed,
+                  shots == null ? task.shots() : shots,
+                  allowCodeExecution,
+                  options,
+                  loaded::encodePrompt));
+      Evaluation evaluation =
+          new Evaluation(rows.all(), text(loaded), decoding, loaded.usablePositions());
+      double length = evaluation.check(items);
+      Map<String, Object> settings = settings(task, options, decoding, rows.all(), loaded);
+      List<ItemResult> results = run(evaluation, items, rows.all().size(), settings);
+      List<ResultRow> table = ResultRow.table(task.name(), results, seed);
+      Map<String, Object> report = report(table, settings, loaded);
+      if (out != null) {
+        RunFolder.finish(out, report);
+      }
+      print(table, results.size(), length);
+      json.write(report);
     }
     return 0;
   }
 
-  private List<Item> items(KvpModel loaded, Path file) {
-    List<Item> items =
-        switch (task) {
-          case SQUAD ->
-              SquadTask.read(file, limit, seed).stream()
-                  .map(t -> new Item(loaded.encodePrompt(t.prompt()), t.answers()))
-                  .toList();
-          case FIDELITY ->
-              TextCorpus.read(List.of(file), seed)
-                  .take(loaded::encodePrompt, 0, limit, TEXT_TOKENS, TEXT_TOKENS)
-                  .stream()
-                  .map(t -> new Item(t, List.of()))
-                  .toList();
-        };
-    if (items.isEmpty()) {
+  private void check() {
+    if (limit < 1
+        || (maxTokens != null && maxTokens < 1)
+        || (refineChunk != null && refineChunk < 1)) {
       throw new KvpException(
-          KvpException.Kind.MALFORMED_FILE,
-          "The file '" + file + "' holds no text of " + TEXT_TOKENS + " tokens; give longer ones.");
+          KvpException.Kind.BAD_ARGUMENT,
+          "--limit is "
+              + limit
+              + (maxTokens == null ? "" : ", --max-tokens " + maxTokens)
+              + (refineChunk == null ? "" : ", --refine-chunk " + refineChunk)
+              + "; each must be at least 1.");
     }
-    return items;
+    if (resume && out == null) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--resume goes on with a run in a folder; name it with --out.");
+    }
   }
 
-  private List<Way> ways(KvpModel loaded, PrefillEngine engine, List<Item> items) {
-    int typical = (int) averageLength(items);
-    List<Way> ways = new ArrayList<>();
-    ways.add(new Way("exact", (p, c) -> engine.prefill(p, 0, c, Cancellation.NEVER), 1, false));
+  private static void listTasks() {
+    for (EvaluationTask task : EvaluationTask.all()) {
+      System.out.println(task.name() + ": " + task.description());
+      new TreeMap<>(task.options())
+          .forEach((name, value) -> System.out.println("    --set " + name + "=" + value));
+    }
+  }
+
+  private Map<String, String> options(EvaluationTask task) {
+    Map<String, String> options = new TreeMap<>(task.options());
+    set.forEach((name, value) -> {
+      if (!options.containsKey(name)) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "The task "
+                + task.name()
+                + " has no setting '"
+                + name
+                + (options.isEmpty()
+                    ? "'; it has none."
+                    : "'; it has " + String.join(", ", options.keySet()) + "."));
+      }
+      options.put(name, value);
+    });
+    return options;
+  }
+
+  private Evaluation.Decoding decoding(EvaluationTask task) {
+    Sampling own = task.sampling();
+    boolean answers = task.maxNewTokens() > 0;
+    return new Evaluation.Decoding(
+        maxTokens == null || !answers ? task.maxNewTokens() : maxTokens,
+        task.stops(),
+        new Sampling(
+            samples == null || !answers ? own.samples() : samples,
+            temperature == null ? own.temperature() : temperature,
+            own.topP()),
+        seed);
+  }
+
+  private EvalRows rows(KvpModel loaded) {
     Map<String, PredictorFile> files = new LinkedHashMap<>();
     for (Path file : predictors) {
-      files.put(String.valueOf(file.getFileName()), loaded.readPredictor(file));
+      files.put(CalibrateCommand.fileName(file), loaded.readPredictor(file));
     }
     if (predictors.isEmpty()) {
       for (Quality q : Quality.values()) {
         loaded.predictor(q).ifPresent(f -> files.put(q.name().toLowerCase(Locale.ROOT), f));
       }
     }
-    for (Map.Entry<String, PredictorFile> e : files.entrySet()) {
-      for (Anchors a : anchors.isEmpty() ? List.of(Anchors.DEFAULT) : anchors) {
-        PredictedPrefill predicted = new PredictedPrefill(engine, e.getValue().predictor());
-        double share =
-            PrefillCost.relative(engine.weights().shape(), e.getValue().predictor(), a, typical);
-        ways.add(
-            new Way(
-                e.getKey() + " " + a,
-                (p, c) -> predicted.prefill(p, 0, a, c, Cancellation.NEVER),
-                share,
-                false));
-        if (refineChunk != null) {
-          ways.add(
-              new Way(
-                  e.getKey() + " " + a + " refined by " + refineChunk,
-                  new RefinedPrefill(predicted, a, refineChunk),
-                  share,
-                  false));
-        }
-        ways.add(
-            new Way(
-                String.format(Locale.ROOT, "cut to %.2f", share),
-                (p, c) -> engine.prefill(p, 0, c, Cancellation.NEVER),
-                share,
-                true));
-      }
-    }
-    return ways;
+    return new EvalRows(
+        loaded,
+        modes.stream().map(m -> m.strip().toLowerCase(Locale.ROOT)).toList(),
+        files,
+        anchors.isEmpty() ? List.of(Anchors.DEFAULT) : anchors,
+        refineChunk == null ? RefineSettings.DEFAULT.chunk() : refineChunk);
   }
 
-  private void run(KvpModel loaded, PrefillEngine engine, List<Item> items, List<Way> ways) {
-    GreedyDecoder decoder = new GreedyDecoder(engine);
+  private static TokenText text(KvpModel loaded) {
     List<Integer> ends = loaded.jlama().getConfig().eosTokens;
+    return new TokenText() {
+      @Override
+      public int[] encode(String prompt) {
+        return loaded.encodePrompt(prompt);
+      }
+
+      @Override
+      public String decode(int[] tokens) {
+        return loaded.tokenizer().decode(tokens);
+      }
+
+      @Override
+      public boolean isEnd(int token) {
+        return ends.contains(token);
+      }
+    };
+  }
+
+  private List<ItemResult> run(
+      Evaluation evaluation, List<EvaluationItem> items, int rows, Map<String, Object> settings) {
     try (ProgressDisplay progress = new ProgressDisplay()) {
-      progress.start("eval", (long) items.size() * ways.size());
-      for (Item item : items) {
-        String exact = "";
-        for (Way way : ways) {
-          int[] prompt = way.cut ? cut(item.prompt, way.share) : item.prompt;
-          List<Integer> tokens =
-              decoder.answer(
-                  prompt,
-                  maxTokens,
-                  way.prefill,
-                  t -> ends.contains(t) || (task == Task.SQUAD && isLineEnd(loaded, t)));
-          String answer =
-              loaded
-                  .tokenizer()
-                  .decode(tokens.stream().mapToInt(Integer::intValue).toArray())
-                  .strip();
-          exact = way == ways.getFirst() ? answer : exact;
-          if (task == Task.SQUAD) {
-            way.f1 += AnswerScore.f1(answer, item.answers);
-            way.exactMatch += AnswerScore.exactMatch(answer, item.answers) ? 1 : 0;
+      progress.start("eval", (long) items.size() * rows);
+      if (out == null) {
+        evaluation.warmUp(items.getFirst());
+        return items.stream()
+            .map(item -> evaluation.measure(item, () -> progress.advance(1)))
+            .toList();
+      }
+      try (RunFolder folder = RunFolder.open(out, resume, settings)) {
+        items.stream()
+            .filter(item -> !folder.done().containsKey(item.id()))
+            .findFirst()
+            .ifPresent(evaluation::warmUp);
+        for (EvaluationItem item : items) {
+          if (folder.done().containsKey(item.id())) {
+            progress.advance(rows);
+          } else {
+            folder.add(evaluation.measure(item, () -> progress.advance(1)));
           }
-          way.fidelity += AnswerScore.f1(answer, exact);
-          way.flops += way.share;
-          progress.advance(1);
         }
+        return folder.of(items);
       }
     }
   }
 
-  private static boolean isLineEnd(KvpModel loaded, int token) {
-    return new String(loaded.tokenizer().bytes(token), StandardCharsets.UTF_8).contains("\n");
+  /** All that the results depend on, so that a run is gone on with by the same alone. */
+  private Map<String, Object> settings(
+      EvaluationTask task,
+      Map<String, String> options,
+      Evaluation.Decoding decoding,
+      List<EvaluationRow> rows,
+      KvpModel loaded) {
+    Map<String, Object> settings = new LinkedHashMap<>();
+    settings.put("task", task.name());
+    settings.put("data", data == null ? "" : CalibrateCommand.fileName(data));
+    settings.put("data_bytes", data == null ? 0 : size(data));
+    settings.put("limit", limit);
+    settings.put("seed", seed);
+    settings.put("shots", shots == null ? task.shots() : shots);
+    settings.put("max_tokens", decoding.maxNewTokens());
+    settings.put("samples", decoding.sampling().samples());
+    settings.put("temperature", decoding.sampling().temperature());
+    settings.put("options", options);
+    settings.put("rows", rows.stream().map(EvaluationRow::name).toList());
+    settings.put("model", CalibrateCommand.fileName(loaded.directory()));
+    settings.put("kernels", CalibrateCommand.engine(loaded).kernels().getClass().getSimpleName());
+    return settings;
   }
 
-  /** The last part of a prompt, begin-of-sequence kept. */
-  private static int[] cut(int[] prompt, double share) {
-    int keep = Math.max(2, (int) Math.round(prompt.length * share));
-    if (keep >= prompt.length) {
-      return prompt;
-    }
-    int[] out = Arrays.copyOfRange(prompt, prompt.length - keep, prompt.length);
-    out[0] = prompt[0];
-    return out;
-  }
-
-  private static double averageLength(List<Item> items) {
-    return items.stream().mapToInt(item -> item.prompt.length).average().orElse(1);
-  }
-
-  private void print(List<Way> ways, List<Item> all) {
-    int items = all.size();
-    System.out.printf(
-        Locale.ROOT,
-        "%n%d prompts of %.0f tokens on average%n%n%-40s %7s %7s %7s %9s%n",
-        items,
-        averageLength(all),
-        "way",
-        "FLOPs",
-        "F1",
-        "EM",
-        "fidelity");
-    for (Way w : ways) {
-      System.out.printf(
-          Locale.ROOT,
-          "%-40s %7.3f %7s %7s %9.3f%n",
-          w.name,
-          w.flops / items,
-          task == Task.SQUAD ? String.format(Locale.ROOT, "%.3f", w.f1 / items) : "-",
-          task == Task.SQUAD ? String.format(Locale.ROOT, "%.3f", w.exactMatch / items) : "-",
-          w.fidelity / items);
+  private static long size(Path file) {
+    try {
+      return Files.size(file);
+    } catch (IOException e) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The data file '" + file + "' can't be read: " + KvpException.reason(e) + ".",
+          e);
     }
   }
 
-  private List<Map<String, Object>> rows(List<Way> ways, int items) {
-    List<Map<String, Object>> rows = new ArrayList<>();
-    for (Way w : ways) {
-      for (String metric :
-          task == Task.SQUAD ? List.of("f1", "exact_match", "fidelity") : List.of("fidelity")) {
-        Map<String, Object> row = new LinkedHashMap<>();
-        row.put("row", w.name);
-        row.put("task", task.name().toLowerCase(Locale.ROOT));
-        row.put("metric", metric);
-        row.put(
-            "value",
-            switch (metric) {
-                  case "f1" -> w.f1;
-                  case "exact_match" -> w.exactMatch;
-                  default -> w.fidelity;
-                }
-                / items);
-        row.put("items", items);
-        row.put("relative_flops", w.flops / items);
-        rows.add(row);
+  private Map<String, Object> report(
+      List<ResultRow> table, Map<String, Object> settings, KvpModel loaded) {
+    Map<String, Object> versions = new LinkedHashMap<>();
+    versions.put("kvp4j", KvpCli.class.getAnnotation(Command.class).version()[0]);
+    versions.put(
+        "jlama",
+        Objects.requireNonNullElse(
+            AbstractModel.class.getPackage().getImplementationVersion(), "0.8.4"));
+    versions.put("java", Runtime.version().toString());
+    Map<String, Object> report = new LinkedHashMap<>();
+    report.put("rows", table);
+    report.put("settings", settings);
+    report.put("model_type", loaded.jlama().getModelType().toString());
+    report.put("machine", io.github.kvp4j.bench.Machine.current());
+    report.put("versions", versions);
+    report.put("commit", commit());
+    report.put("seed", seed);
+    return report;
+  }
+
+  /** The commit that this program was built from, where it runs from a checkout. */
+  private static String commit() {
+    try {
+      Path here =
+          Path.of(EvalCommand.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+      Path folder = Objects.requireNonNull(here.toAbsolutePath().getParent());
+      Process git =
+          new ProcessBuilder("git", "rev-parse", "HEAD")
+              .directory(folder.toFile())
+              .redirectError(ProcessBuilder.Redirect.DISCARD)
+              .start();
+      String line =
+          new String(git.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip();
+      return line.matches("[0-9a-f]{40}") ? line : "unknown";
+    } catch (IOException | URISyntaxException e) {
+      return "unknown"; // no git here
+    }
+  }
+
+  private static void print(List<ResultRow> table, int items, double length) {
+    List<String> metrics =
+        table.stream().map(ResultRow::metric).distinct().filter(m -> !m.contains(" ")).toList();
+    System.out.printf(Locale.ROOT, "%n%d items of %.0f tokens on average%n%n", items, length);
+    StringBuilder head = new StringBuilder();
+    head.append(String.format(Locale.ROOT, "%-44s %6s %8s", "row", "FLOPs", "TTFT ms"));
+    metrics.forEach(m -> head.append(String.format(Locale.ROOT, " %21s", m)));
+    System.out.println(head);
+    Map<String, List<ResultRow>> rows = new LinkedHashMap<>();
+    table.forEach(r -> rows.computeIfAbsent(r.row(), n -> new ArrayList<>()).add(r));
+    rows.forEach((name, of) -> {
+      StringBuilder line = new StringBuilder();
+      line.append(
+          String.format(
+              Locale.ROOT,
+              "%-44s %6.3f %8.0f",
+              name,
+              of.getFirst().relativeFlops(),
+              of.getFirst().ttftMillis()));
+      for (String metric : metrics) {
+        String shown =
+            of.stream()
+                .filter(r -> r.metric().equals(metric))
+                .findFirst()
+                .map(r ->
+                    String.format(Locale.ROOT, "%.3f [%.3f, %.3f]", r.value(), r.low(), r.high()))
+                .orElse("-");
+        line.append(String.format(Locale.ROOT, " %21s", shown));
       }
-    }
-    return rows;
+      System.out.println(line);
+    });
+    System.out.printf(Locale.ROOT, "%nIn brackets: 95 %% confidence intervals (bootstrap).%n");
   }
 }

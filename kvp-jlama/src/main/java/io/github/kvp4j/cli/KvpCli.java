@@ -39,6 +39,8 @@ import picocli.CommandLine.ScopeType;
       CalibrateCommand.class,
       TrainCommand.class,
       EvalCommand.class,
+      InspectCommand.class,
+      ReportCommand.class,
       PredictorCommand.class,
       InfoCommand.class,
       AutoComplete.GenerateCompletion.class,

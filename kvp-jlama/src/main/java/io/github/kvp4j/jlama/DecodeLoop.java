@@ -18,6 +18,7 @@ import com.github.tjake.jlama.tensor.AbstractTensor;
 import com.github.tjake.jlama.tensor.KvBufferCache;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.sampling.Sampler;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;

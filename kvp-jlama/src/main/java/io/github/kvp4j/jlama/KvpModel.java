@@ -34,6 +34,7 @@ import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefix.PrefixStore;
+import io.github.kvp4j.sampling.Sampler;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.List;

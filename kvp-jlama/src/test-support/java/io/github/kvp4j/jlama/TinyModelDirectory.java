@@ -124,6 +124,7 @@ public final class TinyModelDirectory {
     return this;
   }
 
+  /** Positions of the context. */
   public TinyModelDirectory context(int value) {
     this.context = value;
     return this;

@@ -11,20 +11,28 @@
  * or implied. See the License for the specific language governing permissions and limitations under
  * the License.
  */
-package io.github.kvp4j.jlama;
+package io.github.kvp4j.sampling;
 
+import java.util.Arrays;
 import java.util.SplittableRandom;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Picks a token from logits: greedy, or by temperature, top-k and top-p (nucleus). */
-final class Sampler {
+public final class Sampler {
   private final float temperature;
   private final int topK;
   private final float topP;
   private final SplittableRandom random;
 
-  Sampler(float temperature, int topK, float topP, @Nullable Long seed) {
+  /**
+   * A sampler.
+   *
+   * @param temperature 0 = greedy
+   * @param topK how many of the most likely tokens are drawn from, 0 = all
+   * @param topP the share of probability that is drawn from, 1 = all
+   * @param seed null = a new one
+   */
+  public Sampler(float temperature, int topK, float topP, @Nullable Long seed) {
     this.temperature = temperature;
     this.topK = topK;
     this.topP = topP;
@@ -36,7 +44,7 @@ final class Sampler {
    *
    * @param logits {@code [vocabulary]}, not changed
    */
-  int pick(float[] logits) {
+  public int pick(float[] logits) {
     if (temperature == 0 || topK == 1) {
       return argmax(logits);
     }
@@ -66,15 +74,20 @@ final class Sampler {
   /** The candidates, most likely first: all, or the top k. */
   private int[] candidates(float[] logits) {
     int limit = topK == 0 ? logits.length : Math.min(topK, logits.length);
-    return IntStream.range(0, logits.length)
-        .boxed()
-        .sorted((a, b) -> Float.compare(logits[b], logits[a]))
-        .limit(limit)
-        .mapToInt(Integer::intValue)
-        .toArray();
+    long[] order = new long[logits.length]; // the logit, larger first, then the index
+    for (int i = 0; i < logits.length; i++) {
+      int bits = Float.floatToIntBits(logits[i] + 0f); // + 0f: one zero
+      int ascending = bits < 0 ? ~bits ^ Integer.MIN_VALUE : bits;
+      order[i] = (long) ~ascending << 32 | i;
+    }
+    Arrays.sort(order);
+    int[] out = new int[limit];
+    Arrays.setAll(out, i -> (int) order[i]);
+    return out;
   }
 
-  static int argmax(float[] logits) {
+  /** The index of the largest, the first among equals. */
+  public static int argmax(float[] logits) {
     int best = 0;
     for (int i = 1; i < logits.length; i++) {
       if (logits[i] > logits[best]) {

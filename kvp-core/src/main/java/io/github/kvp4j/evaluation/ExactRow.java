@@ -1,0 +1,46 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.evaluation;
+
+import io.github.kvp4j.model.KvCache;
+import io.github.kvp4j.predictor.PrefillCost;
+import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.PrefillEngine;
+
+/** The whole base reads the whole prompt: what the other rows are measured against. */
+public final class ExactRow implements EvaluationRow {
+  private final PrefillEngine base;
+
+  /** Reads with a base. */
+  public ExactRow(PrefillEngine base) {
+    this.base = base;
+  }
+
+  @Override
+  public String name() {
+    return "exact";
+  }
+
+  @Override
+  public Reading read(int[] prompt, int room, Cancellation cancellation) {
+    KvCache cache = new KvCache(base.weights().shape(), prompt.length + room);
+    float[] last = base.prefill(prompt, 0, cache, cancellation);
+    return new CachedReading(base, cache, last, prompt.length, cancellation);
+  }
+
+  @Override
+  public double flops(int promptTokens) {
+    return PrefillCost.exact(base.weights().shape(), promptTokens);
+  }
+}

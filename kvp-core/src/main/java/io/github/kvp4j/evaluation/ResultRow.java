@@ -1,0 +1,104 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.evaluation;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.DoubleUnaryOperator;
+
+/**
+ * A line of a run's table: one metric of one row.
+ *
+ * @param row the row's name
+ * @param task the task's name
+ * @param metric the metric's name
+ * @param value over all items
+ * @param low lower end of the 95 % confidence interval
+ * @param high upper end
+ * @param items how many have the metric
+ * @param relativeFlops prefill FLOPs as a share of the exact row's, mean over all items
+ * @param ttftMillis time to first token in milliseconds, median over all items
+ * @param millisPerToken time of each further token in milliseconds, median over the items that have
+ *     one; 0 where none has
+ */
+public record ResultRow(
+    @JsonProperty("row") String row,
+    @JsonProperty("task") String task,
+    @JsonProperty("metric") String metric,
+    @JsonProperty("value") double value,
+    @JsonProperty("low") double low,
+    @JsonProperty("high") double high,
+    @JsonProperty("items") int items,
+    @JsonProperty("relative_flops") double relativeFlops,
+    @JsonProperty("ttft_ms") double ttftMillis,
+    @JsonProperty("ms_per_token") double millisPerToken) {
+
+  /**
+   * The table of a run.
+   *
+   * @param task the task's name
+   * @param results at least one, of the same rows each
+   * @param seed of the bootstrap
+   */
+  public static List<ResultRow> table(String task, List<ItemResult> results, long seed) {
+    List<ResultRow> out = new ArrayList<>();
+    for (int r = 0; r < results.getFirst().rows().size(); r++) {
+      int number = r;
+      List<ItemResult.Row> of = results.stream().map(i -> i.rows().get(number)).toList();
+      Map<String, List<Double>> values = new LinkedHashMap<>();
+      for (ItemResult.Row row : of) {
+        row.metrics()
+            .forEach((name, v) -> values.computeIfAbsent(name, n -> new ArrayList<>()).add(v));
+      }
+      double flops = of.stream().mapToDouble(ItemResult.Row::relativeFlops).sum() / of.size();
+      double ttft = median(of.stream().mapToDouble(ItemResult.Row::ttftMillis).toArray());
+      double each =
+          median(
+              of.stream().mapToDouble(ItemResult.Row::millisPerToken).filter(t -> t > 0).toArray());
+      values.forEach((name, list) -> {
+        boolean loss = name.equals(Evaluation.LOG_LOSS);
+        DoubleUnaryOperator shown = loss ? Math::exp : DoubleUnaryOperator.identity();
+        double[] array = list.stream().mapToDouble(Double::doubleValue).toArray();
+        Bootstrap b = Bootstrap.of(array, shown, seed);
+        out.add(
+            new ResultRow(
+                of.getFirst().row(),
+                task,
+                loss ? Evaluation.PERPLEXITY : name,
+                b.value(),
+                b.low(),
+                b.high(),
+                array.length,
+                flops,
+                ttft,
+                each));
+      });
+    }
+    return out;
+  }
+
+  private static double median(double[] values) {
+    if (values.length == 0) {
+      return 0;
+    }
+    double[] sorted = values.clone();
+    Arrays.sort(sorted);
+    int half = sorted.length / 2;
+    return sorted.length % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  }
+}

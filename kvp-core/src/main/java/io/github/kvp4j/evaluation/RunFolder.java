@@ -1,0 +1,186 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.evaluation;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.github.kvp4j.KvpException;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The folder of a run: {@code run.json} (its settings), {@code items.jsonl} (what came of each
+ * item, appended as it comes) and {@code results.json} (the table). A run that was killed goes on
+ * from what is in it.
+ */
+public final class RunFolder implements AutoCloseable {
+  private static final JsonMapper JSON = JsonMapper.builder().build();
+
+  private final Path folder;
+  private final Map<String, ItemResult> done = new LinkedHashMap<>();
+  private final BufferedWriter items;
+
+  private RunFolder(Path folder, boolean resume, Map<String, Object> settings) throws IOException {
+    this.folder = folder;
+    Files.createDirectories(folder);
+    Path run = folder.resolve("run.json");
+    Path lines = folder.resolve("items.jsonl");
+    if (Files.exists(run)) {
+      if (!resume) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "The folder '"
+                + folder
+                + "' holds a run already; go on with it by --resume, or name another folder.");
+      }
+      compare(run, settings);
+      readDone(lines);
+    }
+    write(run, settings);
+    this.items =
+        Files.newBufferedWriter(
+            lines, StandardCharsets.UTF_8, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+  }
+
+  /**
+   * Opens a run's folder, made if need be.
+   *
+   * @param resume whether a run that is there may be gone on with
+   * @param settings all that the results depend on; those of a run gone on with must be the same
+   * @throws KvpException BAD_ARGUMENT where a run is there that may not, or that was another
+   */
+  public static RunFolder open(Path folder, boolean resume, Map<String, Object> settings) {
+    try {
+      return new RunFolder(folder, resume, settings);
+    } catch (IOException e) {
+      throw inaccessible(folder, e);
+    }
+  }
+
+  private static KvpException inaccessible(Path folder, IOException e) {
+    return new KvpException(
+        KvpException.Kind.FILE_ACCESS,
+        "The folder '" + folder + "' can't be used: " + KvpException.reason(e) + ".",
+        e);
+  }
+
+  private static void compare(Path run, Map<String, Object> settings) throws IOException {
+    JsonNode before;
+    try {
+      before = JSON.readTree(run.toFile());
+    } catch (JsonProcessingException e) {
+      throw DataFile.malformed(run, e.getLocation().getLineNr(), "it is no JSON", e);
+    }
+    JsonNode now = JSON.readTree(JSON.writeValueAsString(settings));
+    for (Iterator<String> names = now.fieldNames(); names.hasNext(); ) {
+      String name = names.next();
+      if (!now.get(name).equals(before.path(name))) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "The run in '"
+                + run.getParent()
+                + "' had "
+                + name
+                + " "
+                + before.path(name)
+                + ", this one has "
+                + now.get(name)
+                + "; go on with the same settings, or name another folder.");
+      }
+    }
+  }
+
+  /** Reads what was done; a last line that a kill cut off is cut away. */
+  private void readDone(Path file) throws IOException {
+    if (!Files.exists(file)) {
+      return;
+    }
+    byte[] bytes = Files.readAllBytes(file);
+    int end = bytes.length;
+    while (end > 0 && bytes[end - 1] != '\n') {
+      end--;
+    }
+    int number = 0;
+    for (String line : new String(bytes, 0, end, StandardCharsets.UTF_8).lines().toList()) {
+      number++;
+      try {
+        ItemResult result = JSON.readValue(line, ItemResult.class);
+        done.put(result.item(), result);
+      } catch (JsonProcessingException e) {
+        throw DataFile.malformed(file, number, "it is no item's result", e);
+      }
+    }
+    if (end < bytes.length) {
+      Files.write(file, java.util.Arrays.copyOf(bytes, end));
+    }
+  }
+
+  /** What is done already, by item. */
+  public Map<String, ItemResult> done() {
+    return java.util.Collections.unmodifiableMap(done);
+  }
+
+  /** Appends what came of an item; it is in the file when this returns. */
+  public void add(ItemResult result) {
+    try {
+      items.write(JSON.writeValueAsString(result));
+      items.write('\n');
+      items.flush();
+    } catch (IOException e) {
+      throw inaccessible(folder, e);
+    }
+    done.put(result.item(), result);
+  }
+
+  /** Writes the table, with whatever else is to be known of it. */
+  public static void finish(Path folder, Object results) {
+    try {
+      write(folder.resolve("results.json"), results);
+    } catch (IOException e) {
+      throw inaccessible(folder, e);
+    }
+  }
+
+  private static void write(Path file, Object value) throws IOException {
+    Files.writeString(
+        file,
+        JSON.writer().with(SerializationFeature.INDENT_OUTPUT).writeValueAsString(value) + "\n");
+  }
+
+  /** The results of some items, in their order. */
+  public List<ItemResult> of(List<EvaluationItem> all) {
+    return all.stream()
+        .map(item -> java.util.Objects.requireNonNull(done.get(item.id()), item.id()))
+        .toList();
+  }
+
+  @Override
+  public void close() {
+    try {
+      items.close();
+    } catch (IOException e) {
+      throw inaccessible(folder, e);
+    }
+  }
+}

@@ -1,0 +1,302 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.evaluation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.TinyModels;
+import io.github.kvp4j.kernel.VectorKernels;
+import io.github.kvp4j.kernel.Workers;
+import io.github.kvp4j.model.ModelWeights;
+import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.KeystoneTest;
+import io.github.kvp4j.predictor.KvPredictor;
+import io.github.kvp4j.predictor.PredictedPrefill;
+import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.PrefillEngine;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** All rows are asked the same; what comes of it is the same each time, and after a kill. */
+class EvaluationTest {
+  private static final ModelWeights WEIGHTS =
+      TinyModels.random(TinyModels.shape(4, 24, 4, 2, 6), false, true, 31);
+  private static final PrefillEngine BASE =
+      new PrefillEngine(WEIGHTS, new VectorKernels(Workers.shared()));
+  private static final int VOCABULARY = WEIGHTS.shape().vocabulary();
+  private static final int[] PROMPT = TinyModels.tokens(60, VOCABULARY, 5);
+
+  /** A letter for each token. */
+  private static final TokenText TEXT =
+      new TokenText() {
+        @Override
+        public int[] encode(String prompt) {
+          return prompt.chars().map(c -> c % VOCABULARY).toArray();
+        }
+
+        @Override
+        public String decode(int[] tokens) {
+          return IntStream.of(tokens)
+              .mapToObj(t -> Character.toString('a' + t % 26))
+              .collect(Collectors.joining(" "));
+        }
+
+        @Override
+        public boolean isEnd(int token) {
+          return false;
+        }
+      };
+
+  @TempDir Path folder;
+
+  private static List<EvaluationRow> rows() {
+    KvPredictor predictor = KeystoneTest.wildPrefix(WEIGHTS.shape(), 2, List.of(0, 2), Set.of());
+    PredictedPrefill prediction = new PredictedPrefill(BASE, predictor);
+    Anchors anchors = new Anchors(2, 4, 0);
+    ExactRow exact = new ExactRow(BASE);
+    PredictedRow predicted = new PredictedRow("p", BASE, prediction, anchors);
+    return List.of(
+        exact,
+        predicted,
+        new RefinedRow("p", BASE, prediction, anchors, 16),
+        new CutRow(exact, predicted));
+  }
+
+  private static Evaluation evaluation(int maxNewTokens, Sampling sampling) {
+    return new Evaluation(
+        rows(), TEXT, new Evaluation.Decoding(maxNewTokens, List.of("zz"), sampling, 3), 200);
+  }
+
+  private static List<EvaluationItem> questions(int count) {
+    return IntStream.range(0, count)
+        .mapToObj(i ->
+            EvaluationItem.question(
+                "q" + i,
+                "What is it that number " + 7 * i + " asks, and why is it asked at all, or not?",
+                answers ->
+                    Map.of(
+                        "length",
+                        (double) answers.greedy().length(),
+                        "drawn",
+                        (double) String.join("", answers.sampled()).hashCode())))
+        .toList();
+  }
+
+  /** Without the times, which differ from run to run. */
+  private static List<String> table(List<ItemResult> results) {
+    return ResultRow.table("t", results, 1).stream()
+        .map(r ->
+            r.row() + r.metric() + r.value() + r.low() + r.high() + r.items() + r.relativeFlops())
+        .toList();
+  }
+
+  @Test
+  void aTextGivesTheSameLogitsWholeAndTokenByToken() {
+    int[] following = TinyModels.tokens(7, VOCABULARY, 9);
+    for (EvaluationRow row : rows()) {
+      if (row instanceof RefinedRow) {
+        continue; // always token by token
+      }
+      float[] whole = row.read(PROMPT, 7, Cancellation.NEVER).follow(following);
+      float[] single = row.read(PROMPT, 7, Cancellation.NEVER).oneByOne(following);
+      assertThat(whole).hasSize(7 * VOCABULARY);
+      assertThat(TinyModels.maxDifference(whole, single)).as(row.name()).isLessThan(1e-4);
+    }
+  }
+
+  @Test
+  void refinementComesNearerToTheExactAnswer() {
+    List<EvaluationRow> rows = rows();
+    int[] following = TinyModels.tokens(12, VOCABULARY, 9);
+    float[] exact = rows.get(0).read(PROMPT, 12, Cancellation.NEVER).follow(following);
+    float[] predicted = rows.get(1).read(PROMPT, 12, Cancellation.NEVER).follow(following);
+    float[] refined = rows.get(2).read(PROMPT, 12, Cancellation.NEVER).follow(following);
+    // the first token is the prediction's; what follows is predicted less and less
+    assertThat(difference(refined, predicted, 0)).isLessThan(1e-4);
+    assertThat(difference(predicted, exact, 0)).isGreaterThan(1e-2);
+    assertThat(difference(refined, predicted, 11)).isGreaterThan(1e-2);
+    assertThat(difference(refined, exact, 11)).isLessThan(difference(predicted, exact, 11));
+  }
+
+  private static double difference(float[] a, float[] b, int row) {
+    return TinyModels.maxDifference(
+        Arrays.copyOfRange(a, row * VOCABULARY, (row + 1) * VOCABULARY),
+        Arrays.copyOfRange(b, row * VOCABULARY, (row + 1) * VOCABULARY));
+  }
+
+  @Test
+  void aCutPromptCostsNoMoreThanWhatItIsComparedWith() {
+    List<EvaluationRow> rows = rows();
+    for (int n : new int[] {1, 2, 10, 60, 500}) {
+      double cut = rows.get(3).flops(n);
+      if (n >= 60) {
+        assertThat(cut).isLessThanOrEqualTo(rows.get(1).flops(n));
+        assertThat(cut).isGreaterThan(0.9 * rows.get(1).flops(n));
+      }
+      assertThat(cut).isLessThanOrEqualTo(rows.get(0).flops(n));
+    }
+  }
+
+  @Test
+  void answersAreComparedWithTheExactOnes() {
+    List<ItemResult> results = new ArrayList<>();
+    List<String> done = new ArrayList<>();
+    Evaluation evaluation = evaluation(6, Sampling.NONE);
+    assertThat(evaluation.check(questions(4))).isBetween(60.0, 80.0);
+    for (EvaluationItem item : questions(4)) {
+      results.add(evaluation.measure(item, () -> done.add(item.id())));
+    }
+    assertThat(done).hasSize(16);
+    for (ItemResult result : results) {
+      ItemResult.Row exact = result.rows().getFirst();
+      assertThat(exact.metrics())
+          .containsEntry("fidelity", 1.0)
+          .containsEntry("agreement", 1.0)
+          .containsEntry("first_token", 1.0)
+          .containsEntry("length", 11.0);
+      assertThat(exact.relativeFlops()).isEqualTo(1);
+      assertThat(exact.ttftMillis()).isPositive();
+      // a wild predictor does not answer as the base does
+      ItemResult.Row predicted = result.rows().get(1);
+      String[] a = exact.answer().split(" ", -1);
+      String[] b = predicted.answer().split(" ", -1);
+      int same = 0;
+      while (same < a.length && a[same].equals(b[same])) {
+        same++;
+      }
+      assertThat(predicted.metrics().get("agreement")).isLessThanOrEqualTo(same / 6.0);
+      assertThat(predicted.relativeFlops()).isLessThan(1);
+    }
+    assertThat(results.stream().mapToDouble(r -> r.rows().get(1).metrics().get("agreement")).sum())
+        .isLessThan(4);
+  }
+
+  @Test
+  void continuationsHavePerplexityAndDivergence() {
+    Evaluation evaluation = evaluation(0, Sampling.NONE);
+    EvaluationItem item =
+        EvaluationItem.continuation("c", PROMPT, TinyModels.tokens(9, VOCABULARY, 2));
+    List<ResultRow> table = ResultRow.table("text", List.of(evaluation.measure(item, () -> {})), 1);
+    assertThat(table)
+        .extracting(ResultRow::metric)
+        .startsWith("perplexity", "kl", "agreement", "first_token");
+    float[] logits = rows().getFirst().read(PROMPT, 9, Cancellation.NEVER).follow(item.following());
+    double loss = 0;
+    for (int i = 0; i < 9; i++) {
+      double all = 0;
+      for (int t = 0; t < VOCABULARY; t++) {
+        all += Math.exp(logits[i * VOCABULARY + t]);
+      }
+      loss += Math.log(all) - logits[i * VOCABULARY + item.following()[i]];
+    }
+    assertThat(table.get(0).value()).isCloseTo(Math.exp(loss / 9), within(1e-4));
+    assertThat(table.get(1).value()).isZero();
+    assertThat(table.get(5).row()).startsWith("predict p");
+    assertThat(table.get(5).metric()).isEqualTo("kl");
+    assertThat(table.get(5).value()).isPositive();
+  }
+
+  @Test
+  void aSeedDecidesWhatIsDrawn() {
+    EvaluationItem item = questions(1).getFirst();
+    Sampling sampling = new Sampling(3, 1, 1);
+    Evaluation evaluation = evaluation(6, sampling);
+    double drawn = drawn(evaluation.measure(item, () -> {}));
+    assertThat(drawn(evaluation.measure(item, () -> {}))).isEqualTo(drawn);
+    Evaluation other =
+        new Evaluation(rows(), TEXT, new Evaluation.Decoding(6, List.of(), sampling, 4), 200);
+    assertThat(drawn(other.measure(item, () -> {}))).isNotEqualTo(drawn);
+  }
+
+  private static double drawn(ItemResult result) {
+    return result.rows().getFirst().metrics().getOrDefault("drawn", 0.0);
+  }
+
+  @Test
+  void anAnswerEndsBeforeTheFirstStop() {
+    assertThat(Evaluation.cut("one. two\nthree", List.of("\n", "."))).isEqualTo("one");
+    assertThat(Evaluation.cut("one", List.of("\n"))).isEqualTo("one");
+    assertThat(Evaluation.cut("\none", List.of("\n"))).isEmpty();
+  }
+
+  @Test
+  void aPromptBeyondTheContextIsRefusedBeforeAnyWork() {
+    Evaluation small =
+        new Evaluation(rows(), TEXT, new Evaluation.Decoding(6, List.of(), Sampling.NONE, 3), 70);
+    assertThatThrownBy(() -> small.check(questions(2)))
+        .isInstanceOf(KvpException.class)
+        .hasMessageContaining("'q0'")
+        .hasMessageContaining("limit is 70");
+  }
+
+  @Test
+  void aKilledAndResumedRunGivesTheSameTable() throws IOException {
+    List<EvaluationItem> items = questions(5);
+    Map<String, Object> settings = Map.of("task", "t", "limit", 5);
+    Evaluation evaluation = evaluation(4, new Sampling(2, 1, 1));
+    List<String> whole = table(items.stream().map(i -> evaluation.measure(i, () -> {})).toList());
+    assertThat(table(items.stream().map(i -> evaluation.measure(i, () -> {})).toList()))
+        .isEqualTo(whole);
+
+    Path out = folder.resolve("run");
+    try (RunFolder run = RunFolder.open(out, false, settings)) {
+      items.subList(0, 3).forEach(i -> run.add(evaluation.measure(i, () -> {})));
+    }
+    // killed in the middle of a line
+    Path lines = out.resolve("items.jsonl");
+    Files.writeString(lines, "{\"item\":\"q3\",\"rows\":[{\"ro", StandardOpenOption.APPEND);
+    assertThatThrownBy(() -> RunFolder.open(out, false, settings)).hasMessageContaining("--resume");
+    assertThatThrownBy(() -> RunFolder.open(out, true, Map.of("task", "t", "limit", 6)))
+        .hasMessageContaining("had limit 5, this one has 6");
+    try (RunFolder run = RunFolder.open(out, true, settings)) {
+      assertThat(run.done().keySet()).containsExactly("q0", "q1", "q2");
+      items.subList(3, 5).forEach(i -> run.add(evaluation.measure(i, () -> {})));
+      assertThat(table(run.of(items))).isEqualTo(whole);
+    }
+    try (RunFolder run = RunFolder.open(out, true, settings)) {
+      assertThat(table(run.of(items))).isEqualTo(whole);
+    }
+    Files.writeString(lines, "no result\n" + Files.readString(lines));
+    assertThatThrownBy(() -> RunFolder.open(out, true, settings))
+        .hasMessageContaining("items.jsonl' is malformed in line 1");
+  }
+
+  @Test
+  void theIntervalHoldsTheMeanAndNarrowsWithMoreItems() {
+    double[] few = IntStream.range(0, 20).mapToDouble(i -> i % 2).toArray();
+    double[] many = IntStream.range(0, 2000).mapToDouble(i -> i % 2).toArray();
+    Bootstrap wide = Bootstrap.of(few, x -> x, 1);
+    Bootstrap narrow = Bootstrap.of(many, x -> x, 1);
+    assertThat(wide.value()).isEqualTo(0.5);
+    // 1.96 times the standard error, 0.5 / sqrt(n)
+    assertThat(wide.high() - wide.low()).isCloseTo(2 * 1.96 * 0.5 / Math.sqrt(20), within(0.1));
+    assertThat(narrow.high() - narrow.low())
+        .isCloseTo(2 * 1.96 * 0.5 / Math.sqrt(2000), within(0.01));
+    assertThat(Bootstrap.of(few, Math::exp, 1).low()).isEqualTo(Math.exp(wide.low()));
+  }
+}

@@ -1,0 +1,281 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.evaluation.tasks;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.evaluation.Answers;
+import io.github.kvp4j.evaluation.EvaluationItem;
+import io.github.kvp4j.evaluation.EvaluationTask;
+import io.github.kvp4j.evaluation.TaskSettings;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.GZIPOutputStream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Official formats become prompts and scores; what is malformed is named by its line. */
+class TasksTest {
+  private static final String SQUAD =
+      """
+      {"version": "1.1", "data": [{"title": "t", "paragraphs": [
+        {"context": "The mill stands by the river.", "qas": [
+          {"id": "1", "question": "Where is the mill?",
+           "answers": [{"text": "by the river", "answer_start": 16}]}]},
+        {"context": "Ada walks to the bridge.", "qas": [
+          {"id": "2", "question": "Who walks?", "answers": [{"text": "Ada", "answer_start": 0}]}]}
+      ]}]}
+      """;
+
+  @TempDir Path folder;
+
+  private Path write(String name, String text) throws IOException {
+    return Files.writeString(folder.resolve(name), text);
+  }
+
+  /** A token for each character. */
+  private static int[] encode(String text) {
+    return text.chars().toArray();
+  }
+
+  private static List<EvaluationItem> items(
+      String task, @Nullable Path data, int limit, int shots, String... options) {
+    EvaluationTask found = EvaluationTask.named(task);
+    Map<String, String> all = new LinkedHashMap<>(found.options());
+    for (int i = 0; i < options.length; i += 2) {
+      all.put(options[i], options[i + 1]);
+    }
+    return found.items(new TaskSettings(data, limit, 7, shots, false, all, TasksTest::encode));
+  }
+
+  private static String prompt(EvaluationItem item) {
+    int[] tokens = item.prompt().tokens(TasksTest::encode);
+    return new String(tokens, 0, tokens.length);
+  }
+
+  private static EvaluationItem byId(List<EvaluationItem> items, String id) {
+    return items.stream().filter(i -> i.id().equals(id)).findFirst().orElseThrow();
+  }
+
+  private static Map<String, Double> score(EvaluationItem item, String answer) {
+    return item.scorer().apply(new Answers(answer, List.of()));
+  }
+
+  @Test
+  void allTasksAreFound() {
+    assertThat(EvaluationTask.all())
+        .extracting(EvaluationTask::name)
+        .containsExactly(
+            "fidelity",
+            "gsm8k",
+            "humaneval",
+            "kv-retrieval",
+            "nq-open",
+            "squad",
+            "text",
+            "triviaqa");
+    assertThatThrownBy(() -> EvaluationTask.named("chess"))
+        .hasMessageStartingWith("There is no task 'chess'; there are fidelity, gsm8k,");
+  }
+
+  @Test
+  void triviaQaReadsQuotedLinesAndPythonLists() throws IOException {
+    Path file = folder.resolve("t.tsv.gz");
+    try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file))) {
+      out.write(
+          ("Who rowed?\t['Zoë', \"O'Neill\", 'a\\u00e9\\x41\\'']\r\n"
+                  + "Where?\t\"['here', \"\"the 'old' town\"\"]\"\r\n"
+                  + "\"\"\"Who said \"\"\"\"no\"\"\"\"?\"\"\"\t['She']\r\n")
+              .getBytes(StandardCharsets.UTF_8));
+    }
+    List<EvaluationItem> items = items("triviaqa", file, 9, 1);
+    assertThat(items).hasSize(3);
+    EvaluationItem rowed = byId(items, "question-0");
+    assertThat(prompt(rowed))
+        .matches("Question: .*\nAnswer: (here|She)\n\nQuestion: Who rowed\\?\nAnswer:");
+    assertThat(score(rowed, " the o neill")).containsEntry("exact_match", 1.0);
+    assertThat(score(rowed, "aéA")).containsEntry("exact_match", 1.0);
+    assertThat(score(rowed, "Neill")).containsEntry("exact_match", 0.0);
+    assertThat(score(byId(items, "question-1"), "The 'Old' Town!"))
+        .containsEntry("exact_match", 1.0)
+        .containsEntry("f1", 1.0);
+    assertThat(prompt(byId(items, "question-2"))).contains("Question: Who said \"no\"?\n");
+  }
+
+  @Test
+  void workedExamplesAreOtherQuestionsAndAsManyAsAskedFor() throws IOException {
+    StringBuilder lines = new StringBuilder();
+    for (int i = 0; i < 8; i++) {
+      lines.append("{\"question\": \"q%d\", \"answer\": [\"a%d\", \"b\"]}\n".formatted(i, i));
+    }
+    Path file = write("nq.jsonl", lines.toString());
+    List<EvaluationItem> items = items("nq-open", file, 5, 3);
+    assertThat(items).hasSize(5);
+    for (EvaluationItem item : items) {
+      String number = item.id().replace("question-", "");
+      assertThat(prompt(item)).endsWith("Question: q" + number + "\nAnswer:");
+      assertThat(prompt(item).split("Question: q" + number + "\n", -1)).hasSize(2);
+      assertThat(prompt(item).split("Question: ", -1)).hasSize(5);
+      assertThat(score(item, "á" + number)).containsEntry("exact_match", 0.0);
+      assertThat(score(item, " A" + number + ".")).containsEntry("exact_match", 1.0);
+    }
+    // the same settings, the same items; a smaller limit, the first of them
+    assertThat(items("nq-open", file, 2, 3))
+        .extracting(TasksTest::prompt)
+        .isEqualTo(items.subList(0, 2).stream().map(TasksTest::prompt).toList());
+    assertThatThrownBy(() -> items("nq-open", file, 5, 8)).hasMessageContaining("--shots");
+  }
+
+  @Test
+  void squadPutsThePassageFarBackAndAnExampleOnAnotherBeforeIt() throws IOException {
+    List<EvaluationItem> items = items("squad", write("s.json", SQUAD), 9, 1);
+    assertThat(items).hasSize(2);
+    EvaluationItem mill = byId(items, "question-0");
+    assertThat(prompt(mill))
+        .isEqualTo(
+            "Passage: Ada walks to the bridge.\nQuestion: Who walks?\nAnswer: Ada\n\n"
+                + "Passage: The mill stands by the river.\nQuestion: Where is the mill?\nAnswer:");
+    assertThat(score(mill, " By a River.")).containsEntry("exact_match", 1.0);
+  }
+
+  @Test
+  void gsm8kAndHumanEvalAskAsTheirAuthorsDo() throws IOException {
+    Path sums =
+        write(
+            "g.jsonl",
+            """
+            {"question": "1+1?", "answer": "1+1=2\\n#### 2"}
+            {"question": "2+2?", "answer": "2+2=4\\n#### 4"}
+            """);
+    EvaluationItem sum = items("gsm8k", sums, 1, 1).getFirst();
+    assertThat(prompt(sum)).contains("#### ").endsWith("?\nAnswer:");
+    Path code =
+        write(
+            "h.jsonl",
+            "{\"task_id\": \"T/0\", \"prompt\": \"def f():\\n\", \"entry_point\": \"f\","
+                + " \"test\": \"\", \"canonical_solution\": \"\"}\n");
+    assertThatThrownBy(() -> items("humaneval", code, 1, 0))
+        .hasMessageContaining("--allow-code-execution");
+  }
+
+  @Test
+  void fidelityTakesPromptsAsTheyAreAndTextsToACertainLength() throws IOException {
+    Path prompts = write("p.jsonl", "{\"prompt\": \"one\"}\n\n{\"prompt\": \"two\"}\n");
+    assertThat(items("fidelity", prompts, 9, 0))
+        .extracting(TasksTest::prompt)
+        .containsExactlyInAnyOrder("one", "two");
+    Path text = write("t.txt", "word ".repeat(200));
+    List<EvaluationItem> items = items("fidelity", text, 9, 0, "prompt", "100");
+    assertThat(items).extracting(TasksTest::prompt).containsExactly("word ".repeat(20));
+    assertThat(items("fidelity", text, 9, 0))
+        .extracting(TasksTest::prompt)
+        .allSatisfy(prompt -> assertThat(prompt).hasSize(447));
+    assertThatThrownBy(() -> items("fidelity", text, 9, 0, "prompt", "5000"))
+        .hasMessageContaining("no text of 5000 tokens");
+  }
+
+  @Test
+  void textsAreCutIntoPromptAndContinuation() throws IOException {
+    Path text = write("t.txt", "abcdefghij".repeat(60));
+    EvaluationItem item = items("text", text, 1, 0, "prompt", "45", "following", "7").getFirst();
+    assertThat(prompt(item)).isEqualTo("abcdefghij".repeat(5).substring(0, 45));
+    assertThat(item.following()).containsExactly('f', 'g', 'h', 'i', 'j', 'a', 'b');
+    EvaluationItem copy = items("text", text, 1, 0, "kind", "copy").getFirst();
+    assertThat(prompt(copy)).endsWith("\n\n");
+    assertThat(prompt(copy)).contains(new String(copy.following(), 0, copy.following().length));
+    assertThatThrownBy(() -> items("text", text, 1, 0, "kind", "rhyme"))
+        .hasMessageContaining("rhyme");
+  }
+
+  @Test
+  void whatIsToBeRetrievedStandsOnceAtItsDepth() {
+    List<EvaluationItem> items =
+        items("kv-retrieval", null, 6, 0, "depths", "0,0.5,1", "lengths", "400,900");
+    for (int i = 0; i < 6; i++) {
+      String prompt = prompt(items.get(i));
+      int length = i < 3 ? 400 : 900;
+      String asked = prompt.substring(prompt.lastIndexOf('\n') + 1);
+      int at = prompt.indexOf(asked);
+      String value = prompt.substring(at + asked.length() + 1, prompt.indexOf('.', at));
+      assertThat(prompt.length()).isBetween(length, length + 100);
+      assertThat((double) at / prompt.lastIndexOf("\n\n")).isCloseTo(i % 3 * 0.5, within(0.12));
+      assertThat(prompt.split(value, -1)).hasSize(2);
+      assertThat(score(items.get(i), " " + value))
+          .containsEntry("exact_match", 1.0)
+          .containsEntry(
+              "exact_match length "
+                  + length
+                  + " depth "
+                  + List.of("0.00", "0.50", "1.00").get(i % 3),
+              1.0);
+      assertThat(score(items.get(i), value + "1")).containsEntry("exact_match", 0.0);
+      if (i % 3 < 2) {
+        // the end of the prompt alone does not hold it
+        assertThat(prompt.substring(prompt.length() * 7 / 10)).doesNotContain(value);
+      }
+    }
+    assertThatThrownBy(() -> items("kv-retrieval", null, 1, 0, "depths", "0,2"))
+        .hasMessageContaining("'depths' is '2'");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "triviaqa | Who?\\t['a']\\nWhere?\\t['b'\\n | 2",
+        "triviaqa | Who?\\t['a']\\nWhere?\\n | 2",
+        "triviaqa | Who?\\t['a']\\n\\n\"Where?\\t['b']\\n | 3",
+        "triviaqa | Who?\\t['a', 3]\\n | 1",
+        "triviaqa | Who?\\t['a'] or so\\n | 1",
+        "triviaqa | Who?\\t[]\\n | 1",
+        "nq-open | {\"question\": \"q\", \"answer\": [\"a\"]}\\n{\"question\": \"q\"}\\n | 2",
+        "nq-open | {\"question\": \"q\", \"answer\": [\"a\"]}\\n{\"question\": | 2",
+        "gsm8k | {\"question\": \"q\", \"answer\": \"#### 1\"}\\n[]\\n | 2",
+        "humaneval | {\"task_id\": \"a\"}\\n | 1",
+        "fidelity | {\"prompt\": \"a\"}\\n{\"text\": \"b\"}\\n | 2",
+        "squad | {\"data\": [{\"paragraphs\": [\\n{\"context\": \"c\"}]}]} | 2",
+        "squad | {\"data\": [\\n{\"paragraphs\":\\n 3}]} | 3",
+        "squad | {\"data\": [\\n\\n | 3",
+      })
+  void aMalformedFileNamesItsLine(String task, String text, int line) throws IOException {
+    Path file = write("bad." + task, text.replace("\\n", "\n").replace("\\t", "\t"));
+    assertThatThrownBy(() -> items(task, file, 10, 0))
+        .isInstanceOf(KvpException.class)
+        .hasMessageStartingWith("The data file '" + file + "' is malformed in line " + line + ": ")
+        .hasMessageNotContaining("\n")
+        .hasMessageNotContaining("io.github")
+        .extracting(e -> ((KvpException) e).kind())
+        .isEqualTo(KvpException.Kind.MALFORMED_FILE);
+  }
+
+  @Test
+  void aFileThatIsNotThereOrNotNamedIsSaid() {
+    assertThatThrownBy(() -> items("squad", folder.resolve("no.json"), 1, 1))
+        .hasMessageContaining("no.json' can't be read: there is no such file");
+    assertThatThrownBy(() -> items("squad", null, 1, 1)).hasMessageContaining("--data");
+  }
+}

@@ -1,0 +1,144 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.cli;
+
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.report.Figure;
+import io.github.kvp4j.report.Report;
+import io.github.kvp4j.report.RunResults;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.TypeConversionException;
+
+/** {@code kvp report}: figures and a page from the raw results of an evaluation. */
+@Command(
+    name = "report",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Makes report.md, report.html (one page that holds its figures), results.csv and the figures"
+          + " (SVG and PNG) from what eval --out, bench --json and inspect wrote into a folder, and"
+          + " into the folders in it; nothing is measured anew.",
+      "",
+      "Figures: accuracy-ttft, accuracy-flops (each with the Pareto front), ttft-length,"
+          + " ratio-length (TTFT over the time per token), cache-error, error-density, refinement."
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  kvp report study",
+      "  kvp report study --figure accuracy-flops",
+      "  kvp report study --figure cache-error --figure error-density --out plots"
+    })
+final class ReportCommand implements Callable<Integer> {
+  @Parameters(paramLabel = "DIR", description = "The folder of the results.")
+  private @Nullable Path folder;
+
+  @Option(
+      names = "--figure",
+      paramLabel = "NAME",
+      converter = FigureConverter.class,
+      description = "Make this figure alone; repeatable (default: all that there are results for).")
+  private List<Figure> figures = List.of();
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description = "Where to write, made if need be (default: the folder of the results).")
+  private @Nullable Path out;
+
+  @Override
+  public Integer call() {
+    Path from = java.util.Objects.requireNonNull(folder);
+    if (!Files.isDirectory(from)) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS, "The folder '" + from + "' does not exist.");
+    }
+    RunResults results = RunResults.read(from);
+    List<Figure.Plot> plots = new ArrayList<>();
+    for (Figure figure : figures.isEmpty() ? List.of(Figure.values()) : figures) {
+      List<Figure.Plot> made = figure.plots(results);
+      if (made.isEmpty() && !figures.isEmpty()) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "The folder '"
+                + from
+                + "' has nothing for the figure '"
+                + figure
+                + "'; it is made from "
+                + figure.source()
+                + ".");
+      }
+      plots.addAll(made);
+    }
+    if (plots.isEmpty()) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The folder '"
+              + from
+              + "' holds no results; make some by kvp eval --out, kvp bench --json or kvp"
+              + " inspect.");
+    }
+    Path to = out == null ? from : out;
+    makeFolder(to);
+    try (ProgressDisplay progress = new ProgressDisplay()) {
+      progress.start("figures", plots.size());
+      Report.draw(plots, to, i -> progress.advance(1));
+    }
+    if (figures.isEmpty()) {
+      new Report(results).write(plots, to);
+      System.out.println(to.resolve("report.html"));
+    }
+    plots.forEach(p -> System.out.println(to.resolve(p.file() + ".svg")));
+    return 0;
+  }
+
+  /** Makes a folder to write into. */
+  static void makeFolder(Path folder) {
+    try {
+      Files.createDirectories(folder);
+    } catch (IOException e) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The folder '" + folder + "' can't be made: " + KvpException.reason(e) + ".",
+          e);
+    }
+  }
+
+  /** Reads a figure's name. */
+  static final class FigureConverter implements ITypeConverter<Figure> {
+    @Override
+    public Figure convert(String text) {
+      return Figure.named(text)
+          .orElseThrow(() ->
+              new TypeConversionException(
+                  "'"
+                      + text
+                      + "' is no figure; there are "
+                      + Arrays.stream(Figure.values())
+                          .map(Figure::toString)
+                          .collect(Collectors.joining(", "))));
+    }
+  }
+}

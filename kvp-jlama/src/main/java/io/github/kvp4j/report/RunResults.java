@@ -1,0 +1,228 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.report;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.evaluation.AgreementCourse;
+import io.github.kvp4j.evaluation.CacheErrors;
+import io.github.kvp4j.evaluation.Csv;
+import io.github.kvp4j.evaluation.ResultRow;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+
+/**
+ * The raw results in a folder and in the folders in it, as {@code kvp eval}, {@code kvp bench
+ * --json} and {@code kvp inspect} wrote them.
+ *
+ * @param rows of every {@code results.json}, by task
+ * @param about what else each {@code results.json} says (machine, versions, commit, seed), by task
+ * @param bench of every other JSON file with times by prompt length
+ * @param l1 {@link CacheErrors#l1}
+ * @param density {@link CacheErrors#density}
+ * @param course {@link AgreementCourse#csv}
+ */
+public record RunResults(
+    Map<String, List<ResultRow>> rows,
+    Map<String, Map<String, JsonNode>> about,
+    List<Time> bench,
+    List<Cell> l1,
+    List<Cell> density,
+    List<Course> course) {
+  /** Where {@code kvp inspect} writes {@link CacheErrors#l1}. */
+  public static final String L1 = "cache-error.csv";
+
+  /** Where it writes {@link CacheErrors#density}. */
+  public static final String DENSITY = "cache-error-density.csv";
+
+  /** Where it writes {@link AgreementCourse#csv}. */
+  public static final String COURSE = "refinement.csv";
+
+  /**
+   * A time to first token.
+   *
+   * @param millisPerToken of decoding; 0 where nothing was decoded
+   */
+  public record Time(
+      String row, int promptTokens, int batch, double ttftMillis, double millisPerToken) {}
+
+  /**
+   * A number of a layer.
+   *
+   * @param part {@code K} or {@code V}
+   * @param at a position, or an error
+   */
+  public record Cell(String row, String part, int layer, double at, double value) {}
+
+  /** A row's agreement at one token of the answer, from 1. */
+  public record Course(String row, int token, double agreement) {}
+
+  /**
+   * Reads what is there.
+   *
+   * @throws KvpException FILE_ACCESS where the folder can't be read, MALFORMED_FILE with file and
+   *     line where a file is not what it should be
+   */
+  public static RunResults read(Path folder) {
+    RunResults out =
+        new RunResults(
+            new LinkedHashMap<>(),
+            new LinkedHashMap<>(),
+            new ArrayList<>(),
+            new ArrayList<>(),
+            new ArrayList<>(),
+            new ArrayList<>());
+    try (Stream<Path> files = Files.walk(folder, 2)) {
+      for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
+        out.add(file);
+      }
+    } catch (IOException e) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The folder '" + folder + "' can't be read: " + KvpException.reason(e) + ".",
+          e);
+    }
+    return out;
+  }
+
+  private void add(Path file) throws IOException {
+    String name = String.valueOf(file.getFileName());
+    switch (name) {
+      case "results.json" -> addResults(file);
+      case L1 -> lines(file, CacheErrors.L1_HEADER, c -> l1.add(cell(c)));
+      case DENSITY -> lines(file, CacheErrors.DENSITY_HEADER, c -> density.add(cell(c)));
+      case COURSE ->
+          lines(
+              file,
+              AgreementCourse.HEADER,
+              c ->
+                  course.add(
+                      new Course(
+                          c.get(0), Integer.parseInt(c.get(1)), Double.parseDouble(c.get(2)))));
+      default -> {
+        if (name.endsWith(".json")) {
+          addBench(file);
+        }
+      }
+    }
+  }
+
+  private static Cell cell(List<String> c) {
+    return new Cell(
+        c.get(0),
+        c.get(1),
+        Integer.parseInt(c.get(2)),
+        Double.parseDouble(c.get(3)),
+        Double.parseDouble(c.get(4)));
+  }
+
+  private interface Line {
+    void add(List<String> cells);
+  }
+
+  private static void lines(Path file, String header, Line line) throws IOException {
+    List<String> lines = Files.readAllLines(file);
+    if (lines.isEmpty() || !lines.getFirst().equals(header)) {
+      throw malformed(file, 1, "it is not '" + header + "'", null);
+    }
+    for (int i = 1; i < lines.size(); i++) {
+      try {
+        line.add(Csv.cells(lines.get(i)));
+      } catch (IndexOutOfBoundsException | NumberFormatException e) {
+        throw malformed(file, i + 1, "its cells are not those of '" + header + "'", e);
+      }
+    }
+  }
+
+  private static JsonNode json(Path file) throws IOException {
+    try {
+      return new JsonMapper().readTree(file.toFile());
+    } catch (JsonProcessingException e) {
+      int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
+      throw malformed(file, line, "it is no JSON", e);
+    }
+  }
+
+  private static KvpException malformed(
+      Path file, int line, String what, @org.jspecify.annotations.Nullable Exception cause) {
+    return new KvpException(
+        KvpException.Kind.MALFORMED_FILE,
+        "The file '" + file + "' is damaged in line " + line + ": " + what + ".",
+        cause);
+  }
+
+  private void addResults(Path file) throws IOException {
+    JsonNode root = json(file);
+    Map<String, JsonNode> others = new LinkedHashMap<>();
+    root.properties()
+        .forEach(e -> {
+          if (!e.getKey().equals("rows")) {
+            others.put(e.getKey(), e.getValue());
+          }
+        });
+    for (JsonNode row : root.path("rows")) {
+      ResultRow read =
+          new ResultRow(
+              row.path("row").asText(),
+              row.path("task").asText(),
+              row.path("metric").asText(),
+              row.path("value").asDouble(),
+              row.path("low").asDouble(),
+              row.path("high").asDouble(),
+              row.path("items").asInt(),
+              row.path("relative_flops").asDouble(),
+              row.path("ttft_ms").asDouble(),
+              row.path("ms_per_token").asDouble());
+      if (read.row().isEmpty() || read.task().isEmpty() || read.metric().isEmpty()) {
+        throw malformed(file, 1, "a row has no row, task or metric", null);
+      }
+      rows.computeIfAbsent(read.task(), t -> new ArrayList<>()).add(read);
+      about.putIfAbsent(read.task(), others);
+    }
+  }
+
+  private void addBench(Path file) throws IOException {
+    for (JsonNode row : json(file).path("rows")) {
+      if (row.has("prompt_tokens") && row.has("ttft_ms")) {
+        bench.add(
+            new Time(
+                row.path("row").asText(),
+                row.path("prompt_tokens").asInt(),
+                row.path("batch").asInt(1),
+                row.path("ttft_ms").asDouble(),
+                row.path("ms_per_token").asDouble(0)));
+      }
+    }
+  }
+
+  /** Times of a batch by row and prompt length. */
+  Map<String, Map<Integer, Time>> byLength(int batch) {
+    Map<String, Map<Integer, Time>> out = new LinkedHashMap<>();
+    for (Time time : bench) {
+      if (time.batch() == batch) {
+        out.computeIfAbsent(time.row(), r -> new TreeMap<>()).put(time.promptTokens(), time);
+      }
+    }
+    return out;
+  }
+}

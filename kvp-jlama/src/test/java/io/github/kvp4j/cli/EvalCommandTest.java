@@ -1,0 +1,226 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.kvp4j.jlama.TinyModelDirectory;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code kvp eval} from end to end, on a tiny model that knows nothing. */
+class EvalCommandTest {
+  @TempDir static Path folder;
+
+  private static String model = "";
+  private static String predictor = "";
+
+  @BeforeAll
+  static void make() throws IOException {
+    model =
+        TinyModelDirectory.of(TinyModelDirectory.Kind.LLAMA_GROUPED_TIED)
+            .context(1024)
+            .write(folder.resolve("tiny"))
+            .toString();
+    Path texts = folder.resolve("texts.txt");
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < 4_000; i++) {
+      text.append("word").append(i * 7 % 97).append(i % 11 == 0 ? ".\n" : " ");
+    }
+    Files.writeString(texts, text);
+    predictor = folder.resolve("p.safetensors").toString();
+    CliRun made =
+        CliRun.of(
+            "calibrate",
+            "--model",
+            model,
+            "--kernels",
+            "vector",
+            "--data",
+            texts.toString(),
+            "--layers",
+            "1",
+            "--sources",
+            "1",
+            "--tokens",
+            "2000",
+            "--prompts",
+            "1",
+            "--out",
+            predictor);
+    assertThat(made.exit()).as(made.err()).isZero();
+  }
+
+  private static CliRun eval(String... more) {
+    List<String> line = new ArrayList<>(List.of("eval", "--model", model, "--kernels", "vector"));
+    line.addAll(Arrays.asList(more));
+    return CliRun.of(line.toArray(new String[0]));
+  }
+
+  private static CliRun retrieval(Path out, String... more) {
+    return eval(
+        Stream.concat(
+                Stream.of(
+                    "--predictor",
+                    predictor,
+                    "--anchors",
+                    "4/8/0",
+                    "--set",
+                    "lengths=64",
+                    "--set",
+                    "depths=0,1",
+                    "--limit",
+                    "6",
+                    "--out",
+                    out.toString()),
+                Stream.of(more))
+            .toArray(String[]::new));
+  }
+
+  private static JsonNode json(Path file) throws IOException {
+    return new ObjectMapper().readTree(file.toFile());
+  }
+
+  /** The table without its times. */
+  private static List<String> table(Path out) throws IOException {
+    return StreamSupport.stream(json(out.resolve("results.json")).path("rows").spliterator(), false)
+        .map(r ->
+            Stream.of("row", "task", "metric", "value", "low", "high", "items", "relative_flops")
+                .map(f -> r.path(f).toString())
+                .toList()
+                .toString())
+        .toList();
+  }
+
+  @Test
+  void everyModeIsARowAndTwoRunsAndAResumedOneAgree() throws IOException {
+    Path one = folder.resolve("one");
+    CliRun run = retrieval(one, "--json", folder.resolve("shown.json").toString());
+    assertThat(run.exit()).as(run.err()).isZero();
+    List<String> rows =
+        List.of(
+            "exact",
+            "jlama",
+            "predict p.safetensors 4/8/0",
+            "refine p.safetensors 4/8/0 by 128",
+            "cut as predict p.safetensors 4/8/0",
+            "random pruning 0.75",
+            "random pruning 0.50",
+            "static pruning 0.75",
+            "static pruning 0.50",
+            "lazyllm 0.87",
+            "lazyllm 0.68",
+            "base in q8",
+            "base in q4");
+    assertThat(run.out()).contains(rows).contains("6 items of").contains("exact_match");
+    JsonNode report = json(one.resolve("results.json"));
+    assertThat(report.path("rows")).extracting(r -> r.path("row").textValue()).containsAll(rows);
+    assertThat(report.path("settings").path("task").textValue()).isEqualTo("kv-retrieval");
+    assertThat(report.path("machine").path("processors").intValue()).isPositive();
+    assertThat(report.path("versions").path("kvp4j").textValue()).startsWith("KVP4J ");
+    assertThat(report.path("commit").textValue()).matches("[0-9a-f]{40}|unknown");
+    assertThat(report.path("seed").intValue()).isEqualTo(1);
+    assertThat(json(folder.resolve("shown.json"))).isEqualTo(report);
+    for (JsonNode row : report.path("rows")) {
+      assertThat(row.path("ttft_ms").doubleValue()).isPositive();
+      assertThat(row.path("items").intValue())
+          .isEqualTo(row.path("metric").textValue().contains("depth") ? 3 : 6);
+      assertThat(row.path("relative_flops").doubleValue())
+          .isLessThan(
+              row.path("row").textValue().matches("exact|jlama|base in q[48]") ? 1.0001 : 0.99);
+    }
+
+    Path two = folder.resolve("two");
+    assertThat(retrieval(two).exit()).isZero();
+    assertThat(table(two)).isEqualTo(table(one));
+
+    // as if the second run had been killed in its fourth item
+    Path lines = two.resolve("items.jsonl");
+    String all = Files.readString(lines);
+    int third = 0;
+    for (int i = 0; i < 3; i++) {
+      third = all.indexOf('\n', third) + 1;
+    }
+    Files.writeString(lines, all.substring(0, third + 20));
+    Files.delete(two.resolve("results.json"));
+    CliRun refused = retrieval(two);
+    assertThat(refused.exit()).isEqualTo(2);
+    assertThat(refused.err()).contains("--resume");
+    assertThat(retrieval(two, "--seed", "2", "--resume").err()).contains("had seed 1");
+    assertThat(retrieval(two, "--resume").exit()).isZero();
+    assertThat(table(two)).isEqualTo(table(one));
+    assertThat(Files.readString(lines)).startsWith(all.substring(0, third));
+  }
+
+  /** Its prefill and its decoding come to what ours do, but for rounding. */
+  @Test
+  void aTextIsMuchTheSameToJlama() throws IOException {
+    Path text = Files.writeString(folder.resolve("t.txt"), "some words to go on with ".repeat(40));
+    Path out = folder.resolve("text");
+    CliRun run =
+        eval(
+            "--task",
+            "text",
+            "--data",
+            text.toString(),
+            "--set",
+            "prompt=40",
+            "--set",
+            "following=20",
+            "--modes",
+            "off",
+            "--limit",
+            "2",
+            "--out",
+            out.toString());
+    assertThat(run.exit()).as(run.err()).isZero();
+    JsonNode rows = json(out.resolve("results.json")).path("rows");
+    assertThat(rows).hasSize(8);
+    assertThat(rows.get(5).path("row").textValue()).isEqualTo("jlama");
+    assertThat(rows.get(5).path("metric").textValue()).isEqualTo("kl");
+    assertThat(rows.get(5).path("value").doubleValue()).isCloseTo(0, within(1e-3));
+    assertThat(rows.get(6).path("metric").textValue()).isEqualTo("agreement");
+    assertThat(rows.get(6).path("value").doubleValue()).isGreaterThan(0.9);
+  }
+
+  @Test
+  void whatIsWrongIsSaidInASentence() throws IOException {
+    Path bad = Files.writeString(folder.resolve("bad.tsv"), "Who?\t['a']\nWhere?\n");
+    assertThat(eval("--task", "triviaqa", "--data", bad.toString()).err())
+        .contains("bad.tsv' is malformed in line 2: it has 1 fields");
+    assertThat(eval("--task", "chess").err()).contains("There is no task 'chess'");
+    assertThat(eval("--task", "squad").err()).contains("--data");
+    assertThat(eval("--modes", "fast").err()).contains("no mode 'fast'");
+    assertThat(eval("--set", "width=3").err())
+        .contains("no setting 'width'; it has depths, lengths");
+    assertThat(eval("--resume").err()).contains("--out");
+    assertThat(eval("--limit", "0").err()).contains("--limit is 0");
+    assertThat(eval("--set", "lengths=5000").err()).contains("the model's limit is");
+    CliRun help = eval("--task", "help");
+    assertThat(help.exit()).isZero();
+    assertThat(help.out()).contains("humaneval: ").contains("    --set lengths=512\n");
+  }
+}
