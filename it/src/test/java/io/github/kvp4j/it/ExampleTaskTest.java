@@ -30,14 +30,12 @@ class ExampleTaskTest {
     EvaluationTask task = EvaluationTask.named("capitals");
     List<EvaluationItem> items =
         task.items(
-            new TaskSettings(
-                null, 3, 1, 0, false, Map.of(), text -> text.chars().toArray()));
+            new TaskSettings(null, 3, 1, 0, false, Map.of(), text -> text.chars().toArray()));
     assertThat(items).hasSize(3);
     EvaluationItem france =
         task
             .items(
-                new TaskSettings(
-                    null, 99, 1, 0, false, Map.of(), text -> text.chars().toArray()))
+                new TaskSettings(null, 99, 1, 0, false, Map.of(), text -> text.chars().toArray()))
             .stream()
             .filter(item -> item.id().equals("France"))
             .findFirst()

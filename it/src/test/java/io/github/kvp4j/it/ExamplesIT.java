@@ -15,6 +15,7 @@ package io.github.kvp4j.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.kvp4j.cli.CliRun;
 import io.github.kvp4j.examples.ChatExample;
 import io.github.kvp4j.examples.RagExample;
 import io.github.kvp4j.examples.SpringBootExample;
@@ -116,7 +117,9 @@ class ExamplesIT {
     assertThat(number(lines.get(4), REUSED)).isGreaterThan(300);
   }
 
-  /** A task that the examples add is a task of the command, and the model knows a capital or two. */
+  /**
+   * A task that the examples add is a task of the command, and the model knows a capital or two.
+   */
   @Test
   void aTaskOfOnesOwn() {
     CliRun run =

@@ -21,6 +21,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -110,7 +111,7 @@ class KilledTrainingTest {
           whole.next();
         }
         for (Parameter p : resumed.learned().all()) {
-          assertThat(p.values).containsExactly(whole.learned().get(p.name).values);
+          assertThat(p.values).containsExactly(Objects.requireNonNull(whole.learned().get(p.name)).values);
         }
       }
     }
