@@ -216,8 +216,7 @@ public final class PredictorSearch {
     PredictedPrefill prefill = new PredictedPrefill(base, predictor);
     List<CacheQuality.Prefill> way =
         List.of(
-            (tokens, cache) ->
-                prefill.prefill(tokens, 0, settings.anchors(), cache, cancellation));
+            (tokens, cache) -> prefill.prefill(tokens, 0, settings.anchors(), cache, cancellation));
     return new Candidate(
         s, predictor, cost(s), measure(way, text).getFirst(), measure(way, copy).getFirst());
   }

@@ -174,6 +174,14 @@ final class TrainingGraph implements AutoCloseable {
     return type == DataType.FLOAT32 ? array : array.toType(type, true);
   }
 
+  /**
+   * A constant as an array of its own, which lives as long as the scope. What DJL makes of a plain
+   * number lies in memory that the collector may free before the backward pass reads it.
+   */
+  private NDArray number(double value) {
+    return type == DataType.FLOAT32 ? manager.create((float) value) : manager.create(value);
+  }
+
   private NDArray get(String name) {
     NDArray array = optional(name);
     if (array == null) {
@@ -220,7 +228,7 @@ final class TrainingGraph implements AutoCloseable {
           for (Continuation item : items) {
             sum =
                 sum.plus(
-                    item(item, loss -> collector.backward(loss.div(items.size()))),
+                    item(item, loss -> collector.backward(loss.mul(number(1.0 / items.size())))),
                     1.0 / items.size());
           }
         }
@@ -254,13 +262,15 @@ final class TrainingGraph implements AutoCloseable {
       } else {
         NDArray logP =
             array(exact.logits(), item.following().length, shape.vocabulary()).logSoftmax(-1);
-        baseTerm = logP.exp().mul(logP.sub(logQ)).sum().div(item.following().length);
+        baseTerm = logP.exp().mul(logP.sub(logQ)).sum().mul(number(1.0 / item.following().length));
       }
       NDArray total =
-          baseTerm.mul(weights.base()).add(outcome.consistency.mul(weights.consistency()));
+          baseTerm
+              .mul(number(weights.base()))
+              .add(outcome.consistency.mul(number(weights.consistency())));
       NDArray auxiliaryTerm = outcome.auxiliary;
       if (auxiliaryTerm != null) {
-        total = total.add(auxiliaryTerm.mul(weights.auxiliary()));
+        total = total.add(auxiliaryTerm.mul(number(weights.auxiliary())));
       }
       backward.accept(total);
       return new LossTerms(
@@ -309,10 +319,7 @@ final class TrainingGraph implements AutoCloseable {
             p.name, p.matrix ? array(p.values, p.rows, p.columns) : array(p.values, p.columns));
       }
       learned = leaves;
-      return forward(item, exact(item))
-          .logits
-          .toType(DataType.FLOAT32, true)
-          .toFloatArray();
+      return forward(item, exact(item)).logits.toType(DataType.FLOAT32, true).toFloatArray();
     } finally {
       learned = Map.of();
     }
@@ -447,7 +454,7 @@ final class TrainingGraph implements AutoCloseable {
     return new Outcome(
         linear(last, get("head"), null),
         auxiliaryTerm,
-        Objects.requireNonNull(consistency).div(predictor.projections().size()));
+        Objects.requireNonNull(consistency).mul(number(1.0 / predictor.projections().size())));
   }
 
   /** Projects the streams of a PREFIX auxiliary's sources, {@code (predicted row, hidden)} each. */
@@ -555,8 +562,8 @@ final class TrainingGraph implements AutoCloseable {
     return x.get(new NDIndex("{}:{}", from, to));
   }
 
-  private static NDArray rmsNorm(NDArray x, @Nullable NDArray weight, ModelShape s) {
-    NDArray root = x.square().mean(new int[] {-1}, true).add(s.normEpsilon()).sqrt();
+  private NDArray rmsNorm(NDArray x, @Nullable NDArray weight, ModelShape s) {
+    NDArray root = x.square().mean(new int[] {-1}, true).add(number(s.normEpsilon())).sqrt();
     NDArray normed = x.div(root);
     return weight == null ? normed : normed.mul(weight);
   }
@@ -610,7 +617,7 @@ final class TrainingGraph implements AutoCloseable {
     int size = s.headSize();
     NDArray query =
         rotate(linear(normed, at + "query"), turn, s)
-            .mul(s.attentionScale())
+            .mul(number(s.attentionScale()))
             .reshape(rows, s.kvHeads(), group, size)
             .transpose(1, 2, 0, 3); // (kv head, group, row, size)
     NDArray k = keys.reshape(all, s.kvHeads(), 1, size).transpose(1, 2, 3, 0);
@@ -622,7 +629,8 @@ final class TrainingGraph implements AutoCloseable {
   }
 
   private NDArray feedForward(String at, NDArray normed) {
-    NDArray gate = Activation.swish(linear(normed, get(at + "gate"), null), 1);
-    return linear(gate.mul(linear(normed, get(at + "up"), null)), get(at + "down"), null);
+    NDArray gate = linear(normed, get(at + "gate"), null);
+    NDArray silu = gate.mul(Activation.sigmoid(gate));
+    return linear(silu.mul(linear(normed, get(at + "up"), null)), get(at + "down"), null);
   }
 }

@@ -96,23 +96,16 @@ class PredictorSearchTest {
         .run();
   }
 
-  private static double costOf(List<PredictorSearch.Candidate> candidates, int n) {
-    return candidates.stream()
-        .filter(c -> c.settings().layers() == n)
-        .findFirst()
-        .orElseThrow()
-        .cost();
-  }
-
   @ParameterizedTest
   @ValueSource(ints = {0, 2})
   void theLayerThatIsLinearIsMadeLinearFirst(int nothing) {
     PrefillEngine base = base(nothing);
-    // what all layers as they are cost, so that one at least has to be linear
-    double plain = costOf(search(base, 1, List.of(4)), 4);
-    List<PredictorSearch.Candidate> found = search(base, plain - 1e-6, List.of(2, 4));
-    assertThat(found).hasSize(2).allMatch(c -> c.cost() <= plain - 1e-6);
-    assertThat(found).isSortedAccordingTo(Comparator.comparingDouble(PredictorSearch.Candidate::kl));
+    // for so short a prompt N = 4 costs a little more than exact prefill: one layer has to be
+    // linear
+    List<PredictorSearch.Candidate> found = search(base, 1, List.of(2, 4));
+    assertThat(found).hasSize(2).allMatch(c -> c.cost() <= 1);
+    assertThat(found)
+        .isSortedAccordingTo(Comparator.comparingDouble(PredictorSearch.Candidate::kl));
     assertThat(found)
         .filteredOn(c -> c.settings().layers() == 4)
         .singleElement()
