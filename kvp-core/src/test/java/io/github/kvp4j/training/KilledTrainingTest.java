@@ -111,7 +111,8 @@ class KilledTrainingTest {
           whole.next();
         }
         for (Parameter p : resumed.learned().all()) {
-          assertThat(p.values).containsExactly(Objects.requireNonNull(whole.learned().get(p.name)).values);
+          assertThat(p.values)
+              .containsExactly(Objects.requireNonNull(whole.learned().get(p.name)).values);
         }
       }
     }

@@ -293,7 +293,9 @@ final class CalibrateCommand implements Callable<Integer> {
     List<Integer> prefixes =
         tried != null
             ? List.copyOf(tried.layers())
-            : IntStream.iterate(Math.max(1, count / 4), n -> n < count, n -> n + 2).boxed().toList();
+            : IntStream.iterate(Math.max(1, count / 4), n -> n < count, n -> n + 2)
+                .boxed()
+                .toList();
     int part = Math.max(1, fit.size() / SEARCH_SHARE);
     List<PredictorSearch.Candidate> candidates =
         new PredictorSearch(
