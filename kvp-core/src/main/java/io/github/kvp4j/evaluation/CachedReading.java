@@ -16,10 +16,12 @@ package io.github.kvp4j.evaluation;
 import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.Lane;
 import io.github.kvp4j.prefill.LayerRun;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefill.PrefillScratch;
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * A reading that goes on by the prefill engine over a cache, so that ways of reading are compared
@@ -75,6 +77,16 @@ public class CachedReading implements EvaluationRow.Reading {
     position++;
     engine.logits(1, x, logits);
     return logits;
+  }
+
+  /** What happens before each token: nothing, but for who overrides it. */
+  protected Lane.BeforeToken beforeToken() {
+    return Lane.BeforeToken.NOTHING;
+  }
+
+  @Override
+  public final Optional<Lane> lane() {
+    return Optional.of(Lane.plain(engine, cache, position, beforeToken()));
   }
 
   @Override

@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Asks every row the same items. The first row is the one that the others are compared with, so it
@@ -59,6 +60,7 @@ public final class Evaluation {
   private final TokenText text;
   private final Decoding decoding;
   private final int contextLength;
+  private final Map<String, Integer> limits;
 
   /**
    * An evaluation.
@@ -68,6 +70,21 @@ public final class Evaluation {
    */
   public Evaluation(
       List<EvaluationRow> rows, TokenText text, Decoding decoding, int contextLength) {
+    this(rows, text, decoding, contextLength, Map.of());
+  }
+
+  /**
+   * An evaluation of which some rows are asked a part.
+   *
+   * @param limits how many items, from the first on, a row is asked, by the row's name; all where
+   *     nothing is said, and the first row is always asked all
+   */
+  public Evaluation(
+      List<EvaluationRow> rows,
+      TokenText text,
+      Decoding decoding,
+      int contextLength,
+      Map<String, Integer> limits) {
     if (rows.stream().map(EvaluationRow::name).distinct().count() != rows.size()) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
@@ -79,6 +96,8 @@ public final class Evaluation {
     this.text = text;
     this.decoding = decoding;
     this.contextLength = contextLength;
+    this.limits = new LinkedHashMap<>(limits);
+    this.limits.remove(rows.getFirst().name());
   }
 
   /**
@@ -114,8 +133,9 @@ public final class Evaluation {
 
   /** Reads an item's prompt with every row, so that the first times count no compiling. */
   public void warmUp(EvaluationItem item) {
+    int[] prompt = item.prompt().tokens(text::encode);
     for (EvaluationRow row : rows) {
-      read(row, item).close();
+      row.read(prompt, room(item), Cancellation.NEVER).close();
     }
   }
 
@@ -124,113 +144,140 @@ public final class Evaluation {
   }
 
   /**
-   * Asks one item of every row.
+   * Asks one item of every row, each answer decoded alone and so timed.
    *
    * @param rowDone called after each row
    */
   public ItemResult measure(EvaluationItem item, Runnable rowDone) {
-    List<ItemResult.Row> results = new ArrayList<>();
-    Outcome reference = null;
-    int length = item.prompt().tokens(text::encode).length;
-    double exactFlops = rows.getFirst().flops(length);
+    return measure(List.of(new Asked(item, 0)), false, rowDone).getFirst();
+  }
+
+  /**
+   * An item and where it stands.
+   *
+   * @param number from 0; rows that are asked fewer items leave out those from their limit on
+   */
+  public record Asked(EvaluationItem item, int number) {}
+
+  /**
+   * Asks some items of every row. Prompts are read, and timed, one after the other; the answers,
+   * the drawn ones too, are then decoded together, each as it would be alone.
+   *
+   * @param together whether they are; else each answer is decoded alone, and the time of its tokens
+   *     measured
+   * @param rowDone called after each row of each item
+   */
+  public List<ItemResult> measure(List<Asked> items, boolean together, Runnable rowDone) {
+    List<List<Unit>> units = new ArrayList<>(); // (item), one a row
+    List<Unit> byRow = new ArrayList<>(); // a row's items one after the other: one engine's lanes
+    for (Asked asked : items) {
+      long start = System.nanoTime();
+      int[] prompt = asked.item.prompt().tokens(text::encode);
+      double encodeMillis = (System.nanoTime() - start) / 1e6;
+      units.add(
+          rows.stream()
+              .filter(row -> asked.number < limits.getOrDefault(row.name(), Integer.MAX_VALUE))
+              .map(row -> new Unit(row, asked.item, prompt, encodeMillis))
+              .toList());
+    }
     for (EvaluationRow row : rows) {
-      Outcome outcome = outcome(row, item);
-      reference = reference == null ? outcome : reference;
+      units.forEach(
+          of -> of.stream().filter(u -> u.row.name().equals(row.name())).forEach(byRow::add));
+    }
+    try (AnswerDecoding answers = new AnswerDecoding(text, decoding, together)) {
+      for (Unit unit : byRow) {
+        unit.run(answers);
+        rowDone.run();
+      }
+      answers.finish();
+    }
+    return units.stream().map(this::result).toList();
+  }
+
+  private ItemResult result(List<Unit> of) {
+    Unit reference = of.getFirst();
+    EvaluationItem item = reference.item;
+    int length = reference.prompt.length;
+    double exactFlops = reference.row.flops(length);
+    List<ItemResult.Row> results = new ArrayList<>();
+    for (Unit unit : of) {
       Map<String, Double> metrics = new LinkedHashMap<>();
-      if (decoding.maxNewTokens > 0) {
-        metrics.putAll(item.scorer().apply(outcome.answers));
-        compareAnswers(outcome, reference, metrics);
+      AnswerDecoding.Decoded greedy = unit.greedy();
+      String answer = greedy == null ? "" : greedy.text();
+      if (greedy != null) {
+        metrics.putAll(
+            item.scorer()
+                .apply(
+                    new Answers(
+                        answer,
+                        unit.answers.subList(1, unit.answers.size()).stream()
+                            .map(AnswerDecoding.Decoded::text)
+                            .toList())));
+        compareAnswers(greedy, java.util.Objects.requireNonNull(reference.greedy()), metrics);
       }
       if (item.following().length > 0) {
-        compareContinuations(item, outcome, reference, metrics);
+        compareContinuations(item, unit.following, reference.following, metrics);
       }
       results.add(
           new ItemResult.Row(
-              row.name(),
-              row.flops(length) / exactFlops,
-              outcome.ttftMillis,
-              outcome.millisPerToken,
-              outcome.answers.greedy(),
+              unit.row.name(),
+              unit.row.flops(length) / exactFlops,
+              unit.ttftMillis,
+              greedy == null ? 0 : greedy.millisPerToken(),
+              answer,
               metrics));
-      rowDone.run();
     }
     return new ItemResult(item.id(), length, results);
   }
 
-  /**
-   * What a row did with an item.
-   *
-   * @param tokens of the greedy answer, with the token that ended it
-   * @param following {@code (following, vocabulary)} logits; empty where nothing follows
-   */
-  private record Outcome(
-      Answers answers,
-      List<Integer> tokens,
-      float[] following,
-      double ttftMillis,
-      double millisPerToken) {}
+  /** A row that is asked an item. */
+  private final class Unit {
+    final EvaluationRow row;
+    final EvaluationItem item;
+    final int[] prompt;
+    final double encodeMillis;
+    float[] following = new float[0]; // (following, vocabulary) logits
+    List<AnswerDecoding.Decoded> answers = List.of(); // the greedy one, then those drawn
+    double ttftMillis;
 
-  private Outcome outcome(EvaluationRow row, EvaluationItem item) {
-    float[] following = new float[0];
-    double ttft = 0;
-    if (item.following().length > 0) {
+    Unit(EvaluationRow row, EvaluationItem item, int[] prompt, double encodeMillis) {
+      this.row = row;
+      this.item = item;
+      this.prompt = prompt;
+      this.encodeMillis = encodeMillis;
+    }
+
+    AnswerDecoding.@Nullable Decoded greedy() {
+      return answers.isEmpty() ? null : answers.getFirst();
+    }
+
+    EvaluationRow.Reading read() {
+      return row.read(prompt, room(item), Cancellation.NEVER);
+    }
+
+    void run(AnswerDecoding decoder) {
+      if (item.following().length > 0) {
+        long start = System.nanoTime();
+        try (EvaluationRow.Reading reading = read()) {
+          ttftMillis = (System.nanoTime() - start) / 1e6 + encodeMillis;
+          following = reading.follow(item.following());
+        }
+      }
+      if (decoding.maxNewTokens == 0) {
+        return;
+      }
+      List<Sampler> samplers = new ArrayList<>();
+      samplers.add(new Sampler(0, 0, 1, 0L));
+      for (int i = 0; i < decoding.sampling.samples(); i++) {
+        long seed = 31 * (31 * decoding.seed + item.id().hashCode()) + i;
+        samplers.add(
+            new Sampler(decoding.sampling.temperature(), 0, decoding.sampling.topP(), seed));
+      }
       long start = System.nanoTime();
-      try (EvaluationRow.Reading reading = read(row, item)) {
-        ttft = (System.nanoTime() - start) / 1e6;
-        following = reading.follow(item.following());
-      }
-    }
-    if (decoding.maxNewTokens == 0) {
-      return new Outcome(new Answers("", List.of()), List.of(), following, ttft, 0);
-    }
-    Generated greedy = generate(row, item, new Sampler(0, 0, 1, 0L));
-    List<String> sampled = new ArrayList<>();
-    for (int i = 0; i < decoding.sampling.samples(); i++) {
-      long seed = 31 * (31 * decoding.seed + item.id().hashCode()) + i;
-      Sampler sampler =
-          new Sampler(decoding.sampling.temperature(), 0, decoding.sampling.topP(), seed);
-      sampled.add(generate(row, item, sampler).text);
-    }
-    return new Outcome(
-        new Answers(greedy.text, sampled),
-        greedy.tokens,
-        following,
-        greedy.ttftMillis,
-        greedy.millisPerToken);
-  }
-
-  private EvaluationRow.Reading read(EvaluationRow row, EvaluationItem item) {
-    return row.read(item.prompt().tokens(text::encode), room(item), Cancellation.NEVER);
-  }
-
-  private record Generated(
-      String text, List<Integer> tokens, double ttftMillis, double millisPerToken) {}
-
-  private Generated generate(EvaluationRow row, EvaluationItem item, Sampler sampler) {
-    long start = System.nanoTime();
-    try (EvaluationRow.Reading reading = read(row, item)) {
-      List<Integer> tokens = new ArrayList<>();
-      int token = sampler.pick(reading.logits());
-      long first = System.nanoTime();
-      String answer = "";
-      while (true) {
-        tokens.add(token);
-        if (text.isEnd(token)) {
-          break;
-        }
-        String all = text.decode(tokens.stream().mapToInt(Integer::intValue).toArray());
-        answer = cut(all, decoding.stops);
-        if (answer.length() < all.length() || tokens.size() == decoding.maxNewTokens) {
-          break;
-        }
-        token = sampler.pick(reading.next(token));
-      }
-      int further = tokens.size() - 1;
-      return new Generated(
-          answer,
-          tokens,
-          (first - start) / 1e6,
-          further == 0 ? 0 : (System.nanoTime() - first) / 1e6 / further);
+      EvaluationRow.Reading reading = read();
+      samplers.getFirst().pick(reading.logits()); // the first token, at which the clock stops
+      ttftMillis = (System.nanoTime() - start) / 1e6 + encodeMillis;
+      answers = decoder.add(reading, samplers, this::read);
     }
   }
 
@@ -245,24 +292,23 @@ public final class Evaluation {
   }
 
   private static void compareAnswers(
-      Outcome outcome, Outcome reference, Map<String, Double> metrics) {
-    List<Integer> a = outcome.tokens;
-    List<Integer> b = reference.tokens;
+      AnswerDecoding.Decoded answer,
+      AnswerDecoding.Decoded reference,
+      Map<String, Double> metrics) {
+    List<Integer> a = answer.tokens();
+    List<Integer> b = reference.tokens();
     int same = 0;
     while (same < Math.min(a.size(), b.size()) && a.get(same).equals(b.get(same))) {
       same++;
     }
-    metrics.put(
-        "fidelity",
-        AnswerRules.SQUAD.fidelity(outcome.answers.greedy(), reference.answers.greedy()));
+    metrics.put("fidelity", AnswerRules.SQUAD.fidelity(answer.text(), reference.text()));
     metrics.put("first_token", same > 0 ? 1.0 : 0.0);
     metrics.put("agreement", (double) same / Math.max(a.size(), b.size()));
   }
 
   private static void compareContinuations(
-      EvaluationItem item, Outcome outcome, Outcome reference, Map<String, Double> metrics) {
-    NextTokens compared =
-        NextTokens.compare(item.following(), reference.following, outcome.following);
+      EvaluationItem item, float[] following, float[] reference, Map<String, Double> metrics) {
+    NextTokens compared = NextTokens.compare(item.following(), reference, following);
     double positions = compared.positions();
     metrics.put(LOG_LOSS, compared.logLoss() / positions);
     metrics.put("kl", compared.kl() / positions);

@@ -14,7 +14,9 @@
 package io.github.kvp4j.evaluation;
 
 import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.Lane;
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * A row of an evaluation's table: one way to read a prompt and to answer from what was read.
@@ -75,6 +77,15 @@ public interface EvaluationRow {
         System.arraycopy(next(tokens[i - 1]), 0, out, i * vocabulary, vocabulary);
       }
       return out;
+    }
+
+    /**
+     * The sequence behind this reading where it goes on by a {@link
+     * io.github.kvp4j.prefill.PrefillEngine} over a cache: what is made of it is decoded together
+     * with others then. For the one or the other: who takes the lane does not call {@link #next}.
+     */
+    default Optional<Lane> lane() {
+      return Optional.empty();
     }
 
     /** Gives back what the reading holds. */

@@ -18,6 +18,7 @@ import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.prefill.AttentionMass;
 import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.Lane;
 import io.github.kvp4j.prefill.LayerRun;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefill.PrefillScratch;
@@ -25,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
@@ -148,6 +150,44 @@ final class PrunedReading implements EvaluationRow.Reading {
   @Override
   public float[] logits() {
     return logits;
+  }
+
+  @Override
+  public Optional<Lane> lane() {
+    int[] rows = new int[shape.layers()];
+    for (Stage stage : stages) {
+      Arrays.fill(rows, stage.from, stage.to, stage.rows);
+    }
+    return Optional.of(new Lane(base, cache, following[0], rows, Lane.BeforeToken.NOTHING));
+  }
+
+  @Override
+  public float[] follow(int[] tokens) {
+    int hidden = shape.hidden();
+    int m = tokens.length;
+    float[] streams = Arrays.copyOf(x, m * hidden); // (row, hidden)
+    if (m > 1) {
+      float[] further = new float[(m - 1) * hidden]; // (row, hidden)
+      base.embed(tokens, 0, m - 1, further);
+      PrefillScratch scratch = new PrefillScratch(shape, m - 1);
+      for (Stage stage : stages) {
+        int first = stage.rows + taken;
+        stage.engine.runLayers(
+            LayerRun.plain(
+                stage.from,
+                stage.to,
+                PrefillEngine.range(first, first + m - 1),
+                cache,
+                cancellation),
+            further,
+            scratch);
+      }
+      System.arraycopy(further, 0, streams, hidden, further.length);
+      taken += m - 1;
+    }
+    float[] out = new float[m * shape.vocabulary()];
+    base.logits(m, streams, out);
+    return out;
   }
 
   @Override

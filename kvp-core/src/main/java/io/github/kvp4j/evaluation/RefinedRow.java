@@ -19,8 +19,12 @@ import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.predictor.Refinement;
 import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.Lane;
 import io.github.kvp4j.prefill.LayerListener;
 import io.github.kvp4j.prefill.PrefillEngine;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 
 /** A prediction that is made exact, piece by piece, between the tokens of the answer. */
 public final class RefinedRow implements EvaluationRow {
@@ -60,22 +64,67 @@ public final class RefinedRow implements EvaluationRow {
     PredictedPrefill.Refinable read =
         prediction.refinable(prompt, 0, anchors, cache, LayerListener.NONE, cancellation);
     Refinement rest = read.rest();
+    Pieces pieces = new Pieces(rest, chunk, cancellation);
     return new CachedReading(base, cache, read.last(), prompt.length, cancellation) {
+      private int taken;
+
       @Override
-      public float[] next(int token) {
-        if (!rest.isDone()) {
-          int from = rest.exact();
-          rest.advance(chunk, cancellation);
-          rest.copy(from, rest.exact(), cache());
-        }
-        return super.next(token);
+      protected Lane.BeforeToken beforeToken() {
+        return pieces;
       }
 
       @Override
+      public float[] next(int token) {
+        pieces.prepare(taken++, cache());
+        return super.next(token);
+      }
+
+      /* Token by token while rows change, and what comes after in one pass. */
+      @Override
       public float[] follow(int[] tokens) {
-        return oneByOne(tokens);
+        int single = Math.min(tokens.length, pieces.count());
+        float[] first = oneByOne(Arrays.copyOf(tokens, single + (single < tokens.length ? 1 : 0)));
+        if (single == tokens.length) {
+          return first;
+        }
+        float[] others = super.follow(Arrays.copyOfRange(tokens, single, tokens.length));
+        int vocabulary = others.length / (tokens.length - single);
+        float[] out = Arrays.copyOf(first, tokens.length * vocabulary);
+        System.arraycopy(others, 0, out, single * vocabulary, others.length);
+        return out;
       }
     };
+  }
+
+  /** The pieces of a prompt's refinement, of which any number of caches are given the same. */
+  private static final class Pieces implements Lane.BeforeToken {
+    private final Refinement rest;
+    private final int chunk;
+    private final Cancellation cancellation;
+    private final List<Integer> bounds = new ArrayList<>(); // (piece), what is exact before it
+
+    Pieces(Refinement rest, int chunk, Cancellation cancellation) {
+      this.rest = rest;
+      this.chunk = chunk;
+      this.cancellation = cancellation;
+      bounds.add(rest.exact());
+    }
+
+    /** How many pieces there are, done or not. */
+    int count() {
+      return Math.ceilDiv(rest.length() - rest.from(), chunk);
+    }
+
+    @Override
+    public void prepare(int number, KvCache cache) {
+      while (bounds.size() <= number + 1 && !rest.isDone()) {
+        rest.advance(chunk, cancellation);
+        bounds.add(rest.exact());
+      }
+      if (number + 1 < bounds.size()) {
+        rest.copy(bounds.get(number), bounds.get(number + 1), cache);
+      }
+    }
   }
 
   /** To the first token; what refinement does comes after it. */

@@ -52,14 +52,16 @@ public record ResultRow(
    * The table of a run.
    *
    * @param task the task's name
-   * @param results at least one, of the same rows each
+   * @param results at least one; a row that only some of them have is shown over those
    * @param seed of the bootstrap
    */
   public static List<ResultRow> table(String task, List<ItemResult> results, long seed) {
     List<ResultRow> out = new ArrayList<>();
-    for (int r = 0; r < results.getFirst().rows().size(); r++) {
-      int number = r;
-      List<ItemResult.Row> of = results.stream().map(i -> i.rows().get(number)).toList();
+    Map<String, List<ItemResult.Row>> byName = new LinkedHashMap<>();
+    for (ItemResult result : results) {
+      result.rows().forEach(r -> byName.computeIfAbsent(r.row(), n -> new ArrayList<>()).add(r));
+    }
+    for (List<ItemResult.Row> of : byName.values()) {
       Map<String, List<Double>> values = new LinkedHashMap<>();
       for (ItemResult.Row row : of) {
         row.metrics()

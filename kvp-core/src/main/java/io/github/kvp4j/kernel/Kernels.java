@@ -15,6 +15,7 @@ package io.github.kvp4j.kernel;
 
 import io.github.kvp4j.model.RopeTable;
 import io.github.kvp4j.model.Weight;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -72,6 +73,44 @@ public interface Kernels {
       int headSize,
       float scale,
       float[] out);
+
+  /**
+   * One query row each of several sequences: row i attends to the rows {@code 0 .. positions[i]} of
+   * a cache of its own; otherwise as {@link #attention}, and with the same numbers for a row
+   * whatever the others are.
+   *
+   * @param q {@code [m][heads * headSize]} with {@code m = positions.length}
+   * @param k for each row {@code [position][kvHeads * headSize]}
+   * @param v for each row {@code [position][kvHeads * headSize]}
+   * @param out {@code [m][heads * headSize]}, dense; must not overlap q
+   */
+  default void attentionOfEach(
+      float[] q,
+      int[] positions,
+      float[][] k,
+      float[][] v,
+      int heads,
+      int kvHeads,
+      int headSize,
+      float scale,
+      float[] out) {
+    int length = heads * headSize;
+    float[] row = new float[length];
+    for (int i = 0; i < positions.length; i++) {
+      float[] query = Arrays.copyOfRange(q, i * length, (i + 1) * length);
+      int[] position = {positions[i]};
+      attention(1, query, position, k[i], v[i], heads, kvHeads, headSize, scale, row);
+      System.arraycopy(row, 0, out, i * length, length);
+    }
+  }
+
+  /**
+   * From so many rows on, what {@link #gemm} and {@link #feedForward} give for a row does not
+   * depend on how many rows there are, to the last bit.
+   */
+  default int steadyRows() {
+    return 1;
+  }
 
   /**
    * Adds to each cache row the attention that it receives, over all queries and heads: the softmax

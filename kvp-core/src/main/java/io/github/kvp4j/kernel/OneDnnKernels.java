@@ -374,6 +374,26 @@ public final class OneDnnKernels implements Kernels {
   }
 
   @Override
+  public void attentionOfEach(
+      float[] q,
+      int[] positions,
+      float[][] k,
+      float[][] v,
+      int heads,
+      int kvHeads,
+      int headSize,
+      float scale,
+      float[] out) {
+    vector.attentionOfEach(q, positions, k, v, heads, kvHeads, headSize, scale, out);
+  }
+
+  /** As rows are padded to it anyway; for matrices of {@link #LEAST_WORK} / 32 numbers at least. */
+  @Override
+  public int steadyRows() {
+    return ROW_STEP;
+  }
+
+  @Override
   public void attentionMass(
       int m,
       float[] q,

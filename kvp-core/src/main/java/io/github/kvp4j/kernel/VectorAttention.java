@@ -120,7 +120,7 @@ record VectorAttention(
   }
 
   /** One query and the heads of one group, without packing. */
-  private void single(int query, int kvHead, Scratch scratch) {
+  void single(int query, int kvHead, Scratch scratch) {
     int keys = positions[query] + 1;
     int kvLength = kvHeads * headSize;
     float[] score = scratch.floats(Simd.roundUp(keys, LANES));

@@ -84,6 +84,40 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
+  public void attentionOfEach(
+      float[] q,
+      int[] positions,
+      float[][] k,
+      float[][] v,
+      int heads,
+      int kvHeads,
+      int headSize,
+      float scale,
+      float[] out) {
+    // a task is a whole row: the keys of one row and another share nothing
+    workers.forEach(
+        positions.length,
+        i -> {
+          Scratch scratch = pool.take();
+          try {
+            VectorAttention row =
+                new VectorAttention(
+                    1, q, positions, k[i], v[i], heads, kvHeads, headSize, scale, out);
+            for (int head = 0; head < kvHeads; head++) {
+              row.single(i, head, scratch);
+            }
+          } finally {
+            pool.give(scratch);
+          }
+        });
+  }
+
+  @Override
+  public int steadyRows() {
+    return FEW_ROWS + 1;
+  }
+
+  @Override
   public void attentionMass(
       int m,
       float[] q,

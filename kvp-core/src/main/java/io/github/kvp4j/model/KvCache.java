@@ -92,6 +92,27 @@ public final class KvCache {
     }
   }
 
+  /**
+   * A cache of the same capacity that holds the first rows of this one.
+   *
+   * @param rows {@code [layer]} how many of each layer
+   */
+  public KvCache copy(int[] rows) {
+    KvCache out = new KvCache(shape, capacity);
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      int count = rows[layer] * shape.kvLength();
+      System.arraycopy(keys[layer], 0, out.keys[layer], 0, count);
+      System.arraycopy(values[layer], 0, out.values[layer], 0, count);
+      System.arraycopy(states[layer], 0, out.states[layer], 0, rows[layer]);
+    }
+    return out;
+  }
+
+  /** Bytes that the keys and values of a cache that is not rolling take. */
+  public long bytes() {
+    return 2L * Float.BYTES * shape.layers() * capacity * shape.kvLength();
+  }
+
   /** The base's shape. */
   public ModelShape shape() {
     return shape;

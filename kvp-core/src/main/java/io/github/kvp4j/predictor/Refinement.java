@@ -72,6 +72,11 @@ public final class Refinement {
     return done;
   }
 
+  /** Positions of the prompt. */
+  public int length() {
+    return length;
+  }
+
   /** Whether all of the prompt is exact. */
   public boolean isDone() {
     return done == length;

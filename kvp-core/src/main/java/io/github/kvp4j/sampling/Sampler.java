@@ -15,6 +15,7 @@ package io.github.kvp4j.sampling;
 
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 
 /** Picks a token from logits: greedy, or by temperature, top-k and top-p (nucleus). */
@@ -48,14 +49,30 @@ public final class Sampler {
     if (temperature == 0 || topK == 1) {
       return argmax(logits);
     }
-    int[] order = candidates(logits);
-    float max = logits[order[0]];
-    double[] weight = new double[order.length];
+    float max = logits[argmax(logits)];
     double all = 0;
+    int count = logits.length;
+    int[] order;
+    if (topK == 0 && topP < 1) {
+      // all that the nucleus leaves out may weigh 1 - topP; who is below its even share of that is
+      // left out for certain, and sorting the few others is a small part of the work
+      double[] weights = new double[count];
+      for (int i = 0; i < count; i++) {
+        weights[i] = Math.exp((logits[i] - max) / temperature);
+        all += weights[i];
+      }
+      double least = (1 - topP) * all / count;
+      order = candidates(logits, i -> weights[i] >= least);
+    } else {
+      order = candidates(logits, i -> true);
+    }
+    double[] weight = new double[order.length];
+    double sorted = 0;
     for (int i = 0; i < order.length; i++) {
       weight[i] = Math.exp((logits[order[i]] - max) / temperature);
-      all += weight[i];
+      sorted += weight[i];
     }
+    all = all == 0 ? sorted : all;
     int kept = 0;
     double sum = 0;
     while (kept < order.length && (kept == 0 || sum < topP * all)) {
@@ -71,17 +88,19 @@ public final class Sampler {
     return order[kept - 1];
   }
 
-  /** The candidates, most likely first: all, or the top k. */
-  private int[] candidates(float[] logits) {
-    int limit = topK == 0 ? logits.length : Math.min(topK, logits.length);
+  /** Those that may be drawn, most likely first: all, or the top k. */
+  private int[] candidates(float[] logits, IntPredicate may) {
     long[] order = new long[logits.length]; // the logit, larger first, then the index
+    int count = 0;
     for (int i = 0; i < logits.length; i++) {
-      int bits = Float.floatToIntBits(logits[i] + 0f); // + 0f: one zero
-      int ascending = bits < 0 ? ~bits ^ Integer.MIN_VALUE : bits;
-      order[i] = (long) ~ascending << 32 | i;
+      if (may.test(i)) {
+        int bits = Float.floatToIntBits(logits[i] + 0f); // + 0f: one zero
+        int ascending = bits < 0 ? ~bits ^ Integer.MIN_VALUE : bits;
+        order[count++] = (long) ~ascending << 32 | i;
+      }
     }
-    Arrays.sort(order);
-    int[] out = new int[limit];
+    Arrays.sort(order, 0, count);
+    int[] out = new int[topK == 0 ? count : Math.min(topK, count)];
     Arrays.setAll(out, i -> (int) order[i]);
     return out;
   }

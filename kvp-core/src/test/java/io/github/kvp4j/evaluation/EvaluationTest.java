@@ -22,9 +22,12 @@ import io.github.kvp4j.TinyModels;
 import io.github.kvp4j.kernel.VectorKernels;
 import io.github.kvp4j.kernel.Workers;
 import io.github.kvp4j.model.ModelWeights;
+import io.github.kvp4j.model.WeightType;
 import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.KeystoneTest;
 import io.github.kvp4j.predictor.KvPredictor;
+import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
@@ -41,6 +44,8 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** All rows are asked the same; what comes of it is the same each time, and after a kill. */
 class EvaluationTest {
@@ -118,10 +123,7 @@ class EvaluationTest {
   @Test
   void aTextGivesTheSameLogitsWholeAndTokenByToken() {
     int[] following = TinyModels.tokens(7, VOCABULARY, 9);
-    for (EvaluationRow row : rows()) {
-      if (row instanceof RefinedRow) {
-        continue; // always token by token
-      }
+    for (EvaluationRow row : manyRows()) {
       float[] whole = row.read(PROMPT, 7, Cancellation.NEVER).follow(following);
       float[] single = row.read(PROMPT, 7, Cancellation.NEVER).oneByOne(following);
       assertThat(whole).hasSize(7 * VOCABULARY);
@@ -231,6 +233,121 @@ class EvaluationTest {
     Evaluation other =
         new Evaluation(rows(), TEXT, new Evaluation.Decoding(6, List.of(), sampling, 4), 200);
     assertThat(drawn(other.measure(item, () -> {}))).isNotEqualTo(drawn);
+  }
+
+  /** All kinds of rows, on a model whose answers differ from row to row. */
+  private static List<EvaluationRow> manyRows() {
+    List<Integer> kept = Auxiliary.LayerPruned.keep(0.5, WEIGHTS.shape().layers());
+    List<EvaluationRow> rows = new ArrayList<>(rows());
+    rows.add(new RandomPruningRow(BASE, 0.5, 1));
+    rows.add(new LazyPruningRow(BASE, List.of(1, 3), 0.6));
+    rows.add(
+        ModelRow.auxiliary(
+            "lp",
+            BASE,
+            new Auxiliary.LayerPruned(
+                kept, List.of(), LayerMap.ofKept(kept, WEIGHTS.shape().layers()))));
+    rows.add(ModelRow.quantised(BASE, WeightType.Q4));
+    rows.add(
+        new EvaluationRow() { // one that can't be stacked
+          @Override
+          public String name() {
+            return "of one's own";
+          }
+
+          @Override
+          public Reading read(int[] prompt, int room, Cancellation cancellation) {
+            Reading exact = new ExactRow(BASE).read(prompt, room, cancellation);
+            return new Reading() {
+              @Override
+              public float[] logits() {
+                return exact.logits();
+              }
+
+              @Override
+              public float[] next(int token) {
+                return exact.next(token);
+              }
+            };
+          }
+
+          @Override
+          public double flops(int promptTokens) {
+            return 1;
+          }
+        });
+    return rows;
+  }
+
+  /** The answers, greedy and drawn, and all scores: what is decoded together is as if alone. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3, 5})
+  void answersDecodedTogetherAreThoseDecodedAlone(int groups) {
+    Evaluation evaluation =
+        new Evaluation(
+            manyRows(),
+            TEXT,
+            new Evaluation.Decoding(12, List.of("zz", "b c"), new Sampling(3, 1, 0.9f), 3),
+            200);
+    List<EvaluationItem> items = questions(5);
+    List<String> alone = new ArrayList<>();
+    for (EvaluationItem item : items) {
+      alone.addAll(untimed(List.of(evaluation.measure(item, () -> {}))));
+    }
+    List<String> together = new ArrayList<>();
+    int[] rowsDone = {0};
+    for (int from = 0; from < items.size(); from += groups) {
+      List<Evaluation.Asked> group =
+          IntStream.range(from, Math.min(items.size(), from + groups))
+              .mapToObj(i -> new Evaluation.Asked(items.get(i), i))
+              .toList();
+      List<ItemResult> results = evaluation.measure(group, true, () -> rowsDone[0]++);
+      assertThat(results.getFirst().rows().getFirst().millisPerToken()).isZero();
+      assertThat(results.getFirst().rows().getLast().millisPerToken()).isPositive();
+      assertThat(results.getFirst().rows())
+          .allSatisfy(r -> assertThat(r.ttftMillis()).isPositive());
+      together.addAll(untimed(results));
+    }
+    assertThat(together).isEqualTo(alone);
+    assertThat(rowsDone[0]).isEqualTo(5 * 9);
+    assertThat(together.stream().map(r -> r.replaceAll(".*answer ", "")).distinct().count())
+        .as("answers that differ")
+        .isGreaterThan(10);
+  }
+
+  private static List<String> untimed(List<ItemResult> results) {
+    return results.stream()
+        .flatMap(i ->
+            i.rows().stream()
+                .map(r -> i.item() + " " + r.row() + " " + r.metrics() + " answer " + r.answer()))
+        .toList();
+  }
+
+  @Test
+  void aSlowRowMayBeAskedFewerItems() {
+    List<EvaluationRow> rows = rows();
+    Evaluation evaluation =
+        new Evaluation(
+            rows,
+            TEXT,
+            new Evaluation.Decoding(3, List.of(), Sampling.NONE, 3),
+            200,
+            Map.of(rows.get(1).name(), 2, rows.get(0).name(), 1));
+    List<ItemResult> results =
+        evaluation.measure(
+            IntStream.range(0, 4)
+                .mapToObj(i -> new Evaluation.Asked(questions(4).get(i), i))
+                .toList(),
+            true,
+            () -> {});
+    List<ResultRow> table = ResultRow.table("t", results, 1);
+    assertThat(table)
+        .filteredOn(r -> r.metric().equals("length"))
+        .extracting(ResultRow::items)
+        .containsExactly(4, 2, 4, 4);
+    assertThat(results.get(2).rows())
+        .extracting(ItemResult.Row::row)
+        .doesNotContain(rows.get(1).name());
   }
 
   private static double drawn(ItemResult result) {
