@@ -139,6 +139,13 @@ public final class Evaluation {
     }
   }
 
+  /** How many answers of rows the first so many items ask for. */
+  public long rowsOf(int items) {
+    return rows.stream()
+        .mapToLong(row -> Math.min(items, limits.getOrDefault(row.name(), Integer.MAX_VALUE)))
+        .sum();
+  }
+
   private int room(EvaluationItem item) {
     return Math.max(1, Math.max(decoding.maxNewTokens, item.following().length));
   }

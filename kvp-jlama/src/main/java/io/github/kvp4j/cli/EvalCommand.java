@@ -126,6 +126,25 @@ final class EvalCommand implements Callable<Integer> {
   private int limit;
 
   @Option(
+      names = "--fewer",
+      split = ",",
+      paramLabel = "MODE=ITEMS",
+      description =
+          "Modes that are slow and of which fewer items will do, the first of all: off=20. The"
+              + " column of items says so (default: all items).")
+  private Map<String, Integer> fewer = Map.of();
+
+  @Option(
+      names = "--together",
+      paramLabel = "ITEMS",
+      defaultValue = "8",
+      description =
+          "Items whose answers are decoded together, all rows of them, so that the weights are read"
+              + " once for all; 0 = each answer alone, which measures the time of its tokens"
+              + " (default: ${DEFAULT-VALUE}).")
+  private int together;
+
+  @Option(
       names = "--max-tokens",
       description = "The most tokens of an answer (default: the task's).")
   private @Nullable Integer maxTokens;
@@ -179,6 +198,8 @@ final class EvalCommand implements Callable<Integer> {
     }
     json.check();
     check();
+    Map<String, Integer> fewerItems = new TreeMap<>();
+    fewer.forEach((mode, most) -> fewerItems.put(mode.strip().toLowerCase(Locale.ROOT), most));
     EvaluationTask task =
         EvaluationTask.named(taskName != null ? taskName : data == null ? "kv-retrieval" : "squad");
     Map<String, String> options = options(task);
@@ -196,10 +217,15 @@ final class EvalCommand implements Callable<Integer> {
                   options,
                   loaded::encodePrompt));
       Evaluation evaluation =
-          new Evaluation(rows.all(), text(loaded), decoding, loaded.usablePositions());
+          new Evaluation(
+              rows.all(),
+              text(loaded),
+              decoding,
+              loaded.usablePositions(),
+              rows.limits(fewerItems));
       double length = evaluation.check(items);
       Map<String, Object> settings = settings(task, options, decoding, rows.all(), loaded);
-      List<ItemResult> results = run(evaluation, items, rows.all().size(), settings);
+      List<ItemResult> results = run(evaluation, items, settings);
       List<ResultRow> table = ResultRow.table(task.name(), results, seed);
       Map<String, Object> report = report(table, settings, loaded);
       if (out != null) {
@@ -212,6 +238,10 @@ final class EvalCommand implements Callable<Integer> {
   }
 
   private void check() {
+    if (together < 0) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT, "--together is " + together + "; it must be 0 or more.");
+    }
     if (limit < 1
         || (maxTokens != null && maxTokens < 1)
         || (refineChunk != null && refineChunk < 1)) {
@@ -309,30 +339,53 @@ final class EvalCommand implements Callable<Integer> {
   }
 
   private List<ItemResult> run(
-      Evaluation evaluation, List<EvaluationItem> items, int rows, Map<String, Object> settings) {
+      Evaluation evaluation, List<EvaluationItem> items, Map<String, Object> settings) {
     try (ProgressDisplay progress = new ProgressDisplay()) {
-      progress.start("eval", (long) items.size() * rows);
+      progress.start("eval", evaluation.rowsOf(items.size()));
       if (out == null) {
         evaluation.warmUp(items.getFirst());
-        return items.stream()
-            .map(item -> evaluation.measure(item, () -> progress.advance(1)))
-            .toList();
+        List<ItemResult> results = new ArrayList<>();
+        for (int from = 0; from < items.size(); from += group()) {
+          results.addAll(measure(evaluation, items, from, () -> progress.advance(1)));
+        }
+        return results;
       }
       try (RunFolder folder = RunFolder.open(out, resume, settings)) {
         items.stream()
             .filter(item -> !folder.done().containsKey(item.id()))
             .findFirst()
             .ifPresent(evaluation::warmUp);
-        for (EvaluationItem item : items) {
-          if (folder.done().containsKey(item.id())) {
-            progress.advance(rows);
-          } else {
-            folder.add(evaluation.measure(item, () -> progress.advance(1)));
+        for (int from = 0; from < items.size(); from += group()) {
+          List<EvaluationItem> group = group(items, from);
+          if (group.stream().allMatch(item -> folder.done().containsKey(item.id()))) {
+            progress.advance(evaluation.rowsOf(from + group.size()) - evaluation.rowsOf(from));
+            continue;
           }
+          // a group of which a kill left some is done anew, so that each is done as it was
+          measure(evaluation, items, from, () -> progress.advance(1)).stream()
+              .filter(result -> !folder.done().containsKey(result.item()))
+              .forEach(folder::add);
         }
         return folder.of(items);
       }
     }
+  }
+
+  private int group() {
+    return Math.max(1, together);
+  }
+
+  private List<EvaluationItem> group(List<EvaluationItem> items, int from) {
+    return items.subList(from, Math.min(items.size(), from + group()));
+  }
+
+  private List<ItemResult> measure(
+      Evaluation evaluation, List<EvaluationItem> items, int from, Runnable rowDone) {
+    List<Evaluation.Asked> asked = new ArrayList<>();
+    for (EvaluationItem item : group(items, from)) {
+      asked.add(new Evaluation.Asked(item, from + asked.size()));
+    }
+    return evaluation.measure(asked, together > 0, rowDone);
   }
 
   /** All that the results depend on, so that a run is gone on with by the same alone. */
@@ -353,6 +406,8 @@ final class EvalCommand implements Callable<Integer> {
     settings.put("samples", decoding.sampling().samples());
     settings.put("temperature", decoding.sampling().temperature());
     settings.put("options", options);
+    settings.put("fewer", new TreeMap<>(fewer));
+    settings.put("together", together);
     settings.put("rows", rows.stream().map(EvaluationRow::name).toList());
     settings.put("model", CalibrateCommand.fileName(loaded.directory()));
     settings.put("kernels", CalibrateCommand.engine(loaded).kernels().getClass().getSimpleName());

@@ -32,6 +32,7 @@ import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.prefill.PrefillEngine;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -55,6 +56,7 @@ final class EvalRows implements AutoCloseable {
   private static final List<Double> SHARES = List.of(0.75, 0.5);
 
   private final List<EvaluationRow> rows = new ArrayList<>();
+  private final Map<String, String> modeOf = new LinkedHashMap<>(); // by row
   private final List<JlamaRow> open = new ArrayList<>();
 
   /**
@@ -80,50 +82,84 @@ final class EvalRows implements AutoCloseable {
     }
     PrefillEngine engine = CalibrateCommand.engine(model);
     ExactRow exact = new ExactRow(engine);
-    rows.add(exact);
+    add("exact", exact);
     if (modes.contains("off")) {
       JlamaRow jlama = new JlamaRow(model);
       open.add(jlama);
-      rows.add(jlama);
+      add("off", jlama);
     }
     predictors.forEach((name, file) -> {
       PredictedPrefill prediction = new PredictedPrefill(engine, file.predictor());
       for (Anchors a : anchors) {
         PredictedRow predicted = new PredictedRow(name, engine, prediction, a);
         if (modes.contains("predict")) {
-          rows.add(predicted);
+          add("predict", predicted);
         }
         if (modes.contains("refine")) {
-          rows.add(new RefinedRow(name, engine, prediction, a, refineChunk));
+          add("refine", new RefinedRow(name, engine, prediction, a, refineChunk));
         }
         if (modes.contains("cut")) {
-          rows.add(new CutRow(exact, predicted));
+          add("cut", new CutRow(exact, predicted));
         }
       }
       if (modes.contains("auxiliary")
           && file.predictor().auxiliary() instanceof Auxiliary.Separate auxiliary) {
-        rows.add(ModelRow.auxiliary(name, engine, auxiliary));
+        add("auxiliary", ModelRow.auxiliary(name, engine, auxiliary));
       }
     });
     addPruned(modes, engine);
     if (modes.contains("quantised")) {
-      rows.add(ModelRow.quantised(engine, WeightType.Q8));
-      rows.add(ModelRow.quantised(engine, WeightType.Q4));
+      add("quantised", ModelRow.quantised(engine, WeightType.Q8));
+      add("quantised", ModelRow.quantised(engine, WeightType.Q4));
     }
+  }
+
+  private void add(String mode, EvaluationRow row) {
+    rows.add(row);
+    modeOf.put(row.name(), mode);
   }
 
   private void addPruned(List<String> modes, PrefillEngine engine) {
     for (double share : SHARES) {
       if (modes.contains("random")) {
-        rows.add(new RandomPruningRow(engine, share, 1));
+        add("random", new RandomPruningRow(engine, share, 1));
       }
       if (modes.contains("static")) {
-        rows.add(new StaticPruningRow(engine, 1, share));
+        add("static", new StaticPruningRow(engine, 1, share));
       }
     }
     if (modes.contains("lazyllm")) {
-      LazyPruningRow.paperRates().forEach(rate -> rows.add(new LazyPruningRow(engine, rate)));
+      LazyPruningRow.paperRates().forEach(rate -> add("lazyllm", new LazyPruningRow(engine, rate)));
     }
+  }
+
+  /**
+   * How many items rows are asked, by their names.
+   *
+   * @param byMode the same by mode, each but {@code exact}, which the others are compared with
+   */
+  Map<String, Integer> limits(Map<String, Integer> byMode) {
+    byMode.forEach((mode, most) -> {
+      if (!MODES.contains(mode) || mode.equals("exact") || most < 1) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "--fewer is "
+                + mode
+                + "="
+                + most
+                + "; give one of "
+                + String.join(", ", MODES.subList(1, MODES.size()))
+                + " and at least 1 item.");
+      }
+    });
+    Map<String, Integer> limits = new LinkedHashMap<>();
+    modeOf.forEach((row, mode) -> {
+      Integer most = byMode.get(mode);
+      if (most != null) {
+        limits.put(row, most);
+      }
+    });
+    return limits;
   }
 
   /** The rows, the exact one first. */

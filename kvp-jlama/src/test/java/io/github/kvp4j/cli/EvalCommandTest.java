@@ -157,6 +157,13 @@ class EvalCommandTest {
     assertThat(retrieval(two).exit()).isZero();
     assertThat(table(two)).isEqualTo(table(one));
 
+    // answers decoded alone, and with others of fewer items, are the same
+    for (String together : List.of("0", "2")) {
+      Path other = folder.resolve("together" + together);
+      assertThat(retrieval(other, "--together", together).exit()).isZero();
+      assertThat(table(other)).isEqualTo(table(one));
+    }
+
     // as if the second run had been killed in its fourth item
     Path lines = two.resolve("items.jsonl");
     String all = Files.readString(lines);
@@ -173,6 +180,25 @@ class EvalCommandTest {
     assertThat(retrieval(two, "--resume").exit()).isZero();
     assertThat(table(two)).isEqualTo(table(one));
     assertThat(Files.readString(lines)).startsWith(all.substring(0, third));
+  }
+
+  @Test
+  void slowModesMayBeAskedFewerItems() throws IOException {
+    Path out = folder.resolve("fewer");
+    CliRun run = retrieval(out, "--fewer", "off=2,quantised=3", "--together", "4");
+    assertThat(run.exit()).as(run.err()).isZero();
+    for (JsonNode row : json(out.resolve("results.json")).path("rows")) {
+      if (row.path("metric").textValue().equals("exact_match")) {
+        String name = row.path("row").textValue();
+        assertThat(row.path("items").intValue())
+            .as(name)
+            .isEqualTo(name.equals("jlama") ? 2 : name.startsWith("base in") ? 3 : 6);
+      }
+    }
+    assertThat(retrieval(folder.resolve("no"), "--fewer", "exact=2").err())
+        .contains("--fewer is exact=2; give one of off, predict");
+    assertThat(retrieval(folder.resolve("no"), "--together", "-1").err())
+        .contains("--together is -1; it must be 0 or more.");
   }
 
   /** Its prefill and its decoding come to what ours do, but for rounding. */
