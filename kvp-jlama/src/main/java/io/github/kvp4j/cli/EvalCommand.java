@@ -101,7 +101,9 @@ final class EvalCommand implements Callable<Integer> {
   @Option(
       names = "--predictor",
       paramLabel = "FILE",
-      description = "A predictor; repeatable (default: those of the model).")
+      description =
+          "A predictor, or the name of one of the model's, such as fast; repeatable (default: those"
+              + " of the model).")
   private List<Path> predictors = List.of();
 
   @Option(
@@ -301,21 +303,38 @@ final class EvalCommand implements Callable<Integer> {
   }
 
   private EvalRows rows(KvpModel loaded) {
-    Map<String, PredictorFile> files = new LinkedHashMap<>();
-    for (Path file : predictors) {
-      files.put(CalibrateCommand.fileName(file), loaded.readPredictor(file));
-    }
-    if (predictors.isEmpty()) {
-      for (Quality q : Quality.values()) {
-        loaded.predictor(q).ifPresent(f -> files.put(q.name().toLowerCase(Locale.ROOT), f));
-      }
-    }
+    Map<String, PredictorFile> files = predictors(loaded, predictors);
     return new EvalRows(
         loaded,
         modes.stream().map(m -> m.strip().toLowerCase(Locale.ROOT)).toList(),
         files,
         anchors.isEmpty() ? List.of(Anchors.DEFAULT) : anchors,
         refineChunk == null ? RefineSettings.DEFAULT.chunk() : refineChunk);
+  }
+
+  /** Predictors by the name that is shown: files, or a quality of the model's own; all of those. */
+  static Map<String, PredictorFile> predictors(KvpModel loaded, List<Path> named) {
+    Map<String, PredictorFile> files = new LinkedHashMap<>();
+    for (Path file : named) {
+      PredictorFile own = Files.exists(file) ? null : own(loaded, file.toString());
+      files.put(
+          CalibrateCommand.fileName(file), own == null ? loaded.readPredictor(file) : own);
+    }
+    if (named.isEmpty()) {
+      for (Quality q : Quality.values()) {
+        loaded.predictor(q).ifPresent(f -> files.put(q.name().toLowerCase(Locale.ROOT), f));
+      }
+    }
+    return files;
+  }
+
+  private static @Nullable PredictorFile own(KvpModel loaded, String quality) {
+    for (Quality q : Quality.values()) {
+      if (q.name().equalsIgnoreCase(quality)) {
+        return loaded.predictor(q).orElse(null);
+      }
+    }
+    return null;
   }
 
   private static TokenText text(KvpModel loaded) {

@@ -41,6 +41,7 @@ import picocli.CommandLine.ScopeType;
       EvalCommand.class,
       InspectCommand.class,
       ReportCommand.class,
+      StudyCommand.class,
       PredictorCommand.class,
       InfoCommand.class,
       AutoComplete.GenerateCompletion.class,

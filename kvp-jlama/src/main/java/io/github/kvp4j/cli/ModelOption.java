@@ -16,6 +16,8 @@ package io.github.kvp4j.cli;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.importer.ModelStore;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -61,6 +63,20 @@ final class ModelOption {
     Path folder = directory();
     String folderName = String.valueOf(folder.getFileName());
     return folderName.equals(name().replace('/', '_')) ? name() : folderName;
+  }
+
+  /** The options that name the model again, on another command line. */
+  List<String> folderWords() {
+    return model == null ? List.of() : List.of("--model", model);
+  }
+
+  /** The same with those that name the kernels. */
+  List<String> words() {
+    List<String> words = new ArrayList<>(folderWords());
+    if (kernels != null) {
+      words.addAll(List.of("--kernels", kernels));
+    }
+    return words;
   }
 
   /** Starts loading it. */

@@ -1,0 +1,377 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.jlama.KvpModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/**
+ * {@code kvp study}: the whole evaluation, as command lines of the other commands that are run one
+ * after the other.
+ */
+@Command(
+    name = "study",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Runs the whole evaluation: fits a layer-pruned auxiliary to compare with, asks every task of"
+          + " every row, inspects the cache, times prompts by length and batch, and writes the"
+          + " report. Each step is a command that can be run alone; --dry-run shows them.",
+      "Started again with the same --out it goes on where it was stopped.",
+      "The data folder holds the files in their official forms, by these names: triviaqa.dev.tsv.gz,"
+          + " xquad.en.json, HumanEval.jsonl.gz and texts (calibration.jsonl.gz); a task whose file"
+          + " is not there is left out."
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  kvp study --data-dir data --out study --allow-code-execution",
+      "  kvp study --data-dir data --out study --scale 0.1 --allow-code-execution",
+      "  kvp study --data-dir data --out study --scale 0.1 --dry-run"
+    })
+final class StudyCommand implements Callable<Integer> {
+  /** The texts are shuffled by it in calibration too, whose passages are the first ones then. */
+  private static final String TEXT_SEED = "42";
+
+  /** Passages of the texts that calibration may have seen. */
+  private static final int SEEN_PASSAGES = 1_500;
+
+  private static final String TEXTS = "calibration.jsonl.gz";
+
+  @Mixin private ModelOption model = new ModelOption();
+
+  @Option(
+      names = "--data-dir",
+      required = true,
+      paramLabel = "DIR",
+      description = "The folder of the data files.")
+  private @Nullable Path data;
+
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "Where results, figures and report go, a folder for each step.")
+  private @Nullable Path out;
+
+  @Option(
+      names = "--scale",
+      defaultValue = "1",
+      paramLabel = "SHARE",
+      description = "The share of the study's size: 1, 0.1, 0.01, … (default: ${DEFAULT-VALUE}).")
+  private double scale;
+
+  @Option(
+      names = "--predictor",
+      paramLabel = "FILE",
+      description =
+          "A predictor, or faithful or fast for those of the model; repeatable (default: those two"
+              + " and a layer-pruned one fitted here).")
+  private List<String> predictors = List.of();
+
+  @Option(
+      names = "--anchors",
+      paramLabel = "S/T/T",
+      description = "Exact tokens: sink/tail/top; repeatable (default: 4/24/0).")
+  private List<String> anchors = List.of("4/24/0");
+
+  @Option(
+      names = "--allow-code-execution",
+      description = "Run the programs that the model writes, each in a confined process.")
+  private boolean allowCodeExecution;
+
+  @Option(
+      names = "--seed",
+      defaultValue = "1",
+      description = "Of all that is chosen at random (default: ${DEFAULT-VALUE}).")
+  private long seed;
+
+  @Option(names = "--dry-run", description = "Show the commands, run none.")
+  private boolean dryRun;
+
+  /**
+   * A step.
+   *
+   * @param name of its folder
+   * @param words its command line
+   * @param done the file, in the step's folder, that is there when it is done
+   */
+  private record Step(String name, List<String> words, String done) {}
+
+  @Override
+  public Integer call() throws IOException {
+    Path folder = java.util.Objects.requireNonNull(out);
+    Path files = java.util.Objects.requireNonNull(data);
+    if (!(scale > 0 && scale <= 1)) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--scale is " + scale + "; it must be above 0 and at most 1.");
+    }
+    if (!Files.isDirectory(files)) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS, "The folder '" + files + "' does not exist.");
+    }
+    List<Step> steps = steps(files, folder);
+    if (dryRun) {
+      steps.forEach(step -> System.out.println("kvp " + String.join(" ", step.words)));
+      return 0;
+    }
+    ReportCommand.makeFolder(folder);
+    checkSettings(folder);
+    for (int i = 0; i < steps.size(); i++) {
+      Step step = steps.get(i);
+      Path own = folder.resolve(step.name);
+      if (Files.exists(own.resolve(step.done)) && !step.name.equals("report")) {
+        continue;
+      }
+      ReportCommand.makeFolder(own);
+      System.err.printf(
+          Locale.ROOT,
+          "study: step %d of %d: kvp %s%n",
+          i + 1,
+          steps.size(),
+          String.join(" ", step.words));
+      int exit = KvpCli.run(words(step, own).toArray(new String[0]));
+      if (exit != 0) {
+        System.err.printf(
+            Locale.ROOT,
+            "study: the step '%s' failed; started again, the study goes on with it.%n",
+            step.name);
+        return exit;
+      }
+    }
+    return 0;
+  }
+
+  /** With what a run that was begun needs besides. */
+  private static List<String> words(Step step, Path own) {
+    List<String> words = new ArrayList<>(step.words);
+    if (words.getFirst().equals("eval") && Files.exists(own.resolve("run.json"))) {
+      words.add("--resume");
+    }
+    return words;
+  }
+
+  /** A study is gone on with as it was begun. */
+  private void checkSettings(Path folder) throws IOException {
+    JsonMapper json = JsonMapper.builder().build();
+    JsonNode now =
+        json.valueToTree(
+            Map.of(
+                "scale",
+                scale,
+                "seed",
+                seed,
+                "model",
+                model.name(),
+                "predictors",
+                predictors,
+                "anchors",
+                anchors));
+    Path file = folder.resolve("study.json");
+    if (Files.exists(file) && !json.readTree(file.toFile()).equals(now)) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The folder '"
+              + folder
+              + "' holds a study with other settings ("
+              + file.getFileName()
+              + "); go on with the same ones, or name another folder.");
+    }
+    json.writeValue(file.toFile(), now);
+  }
+
+  /** So many of a whole, at the study's scale, and at least some. */
+  private int scaled(int whole, int least) {
+    return Math.max(least, (int) Math.round(whole * scale));
+  }
+
+  private List<Step> steps(Path files, Path folder) {
+    List<Step> steps = new ArrayList<>();
+    List<String> used = new ArrayList<>(predictors);
+    Path texts = files.resolve(TEXTS);
+    if (predictors.isEmpty()) {
+      used.addAll(List.of("faithful", "fast"));
+      if (Files.exists(texts)) {
+        steps.add(calibrate(texts, folder));
+        used.add(folder.resolve("auxiliary").resolve("layer-pruned.safetensors").toString());
+      }
+    }
+    addTask(steps, "triviaqa", files.resolve("triviaqa.dev.tsv.gz"), folder, 1000, used)
+        .ifPresent(words -> Collections.addAll(words, "--shots", "5"));
+    addTask(steps, "squad", files.resolve("xquad.en.json"), folder, 1190, used);
+    if (allowCodeExecution) {
+      addTask(steps, "humaneval", files.resolve("HumanEval.jsonl.gz"), folder, 164, used)
+          .ifPresent(words ->
+              Collections.addAll(
+                  words,
+                  "--allow-code-execution",
+                  "--modes",
+                  "exact,predict,cut,auxiliary,lazyllm,quantised"));
+    }
+    addTask(steps, "text", texts, folder, 500, used)
+        .ifPresent(words ->
+            Collections.addAll(
+                words, "--seed", TEXT_SEED, "--set", "skip=" + (scale < 0.05 ? 0 : SEEN_PASSAGES)));
+    addTask(steps, "kv-retrieval", null, folder, 250, used)
+        .ifPresent(words -> Collections.addAll(words, "--set", "lengths=512"));
+    if (Files.exists(texts)) {
+      Path own = folder.resolve("inspect");
+      List<String> words = command("inspect", "--data", texts.toString(), "--out", own.toString());
+      Collections.addAll(words, "--prompts", String.valueOf(scaled(64, 2)));
+      used.stream().limit(2).forEach(p -> Collections.addAll(words, "--predictor", p));
+      Collections.addAll(words, "--anchors", anchors.getFirst());
+      steps.add(new Step("inspect", words, "refinement.csv"));
+    }
+    addBench(steps, folder);
+    steps.add(
+        new Step("report", List.of("report", folder.toString()), "report.html"));
+    return steps;
+  }
+
+  /** The beginning of a command line. */
+  private List<String> command(String... words) {
+    List<String> out = new ArrayList<>(List.of(words));
+    out.addAll(model.words());
+    return out;
+  }
+
+  private Step calibrate(Path texts, Path folder) {
+    List<String> words =
+        command(
+            "calibrate",
+            "--kind",
+            "layer-pruned",
+            "--keep",
+            "0.5",
+            "--data",
+            texts.toString(),
+            "--tokens",
+            String.valueOf(scaled(205_000, 8_000)),
+            "--prompts",
+            String.valueOf(scaled(32, 1)),
+            "--dtype",
+            "i8",
+            "--out",
+            folder.resolve("auxiliary").resolve("layer-pruned.safetensors").toString());
+    return new Step("auxiliary", words, "layer-pruned.safetensors");
+  }
+
+  private java.util.Optional<List<String>> addTask(
+      List<Step> steps,
+      String task,
+      @Nullable Path file,
+      Path folder,
+      int whole,
+      List<String> used) {
+    if (file != null && !Files.exists(file)) {
+      System.err.printf(
+          Locale.ROOT, "study: without %s, whose file '%s' is not there%n", task, file);
+      return java.util.Optional.empty();
+    }
+    List<String> words = command("eval", "--task", task);
+    if (file != null) {
+      Collections.addAll(words, "--data", file.toString());
+    }
+    int items = scaled(whole, 2);
+    Collections.addAll(words, "--limit", String.valueOf(items));
+    // Jlama's own prefill takes twenty times as long, and its answers are those of the exact row;
+    // rows that only say how far a baseline falls behind need no more than show it
+    Collections.addAll(
+        words,
+        "--fewer",
+        String.join(
+            ",",
+            "off=" + Math.max(1, items / 40),
+            "refine=" + Math.max(1, items / 2),
+            "random=" + Math.max(1, items / 2),
+            "static=" + Math.max(1, items / 2),
+            "quantised=" + Math.max(1, items / 4)));
+    used.forEach(p -> Collections.addAll(words, "--predictor", p));
+    anchors.forEach(a -> Collections.addAll(words, "--anchors", a));
+    if (!task.equals("text")) {
+      Collections.addAll(words, "--seed", String.valueOf(seed));
+    }
+    Collections.addAll(words, "--out", folder.resolve(task).toString());
+    steps.add(new Step(task, words, "results.json"));
+    return java.util.Optional.of(words);
+  }
+
+  private void addBench(List<Step> steps, Path folder) {
+    String suffix;
+    try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build()) {
+      boolean native16 = CalibrateCommand.engine(loaded).kernels().name().startsWith("onednn");
+      suffix = native16 ? "-onednn" : "";
+    }
+    boolean large = scale >= 1;
+    boolean tiny = scale < 0.05;
+    String rows = "exact" + suffix;
+    if (model.isDefault()) {
+      rows += ",predict" + suffix + ",predict-fast" + suffix;
+    }
+    steps.add(
+        bench(
+            folder,
+            "bench",
+            rows,
+            large ? "128,512,2048" : tiny ? "32,64" : "128,512",
+            tiny ? "1,4" : "1,4,8",
+            large ? "5" : tiny ? "1" : "2"));
+    steps.add(
+        bench(
+            folder,
+            "bench-jlama",
+            "jlama",
+            large ? "128,512,2048" : tiny ? "32,64" : "128,512",
+            "1",
+            large ? "3" : "1"));
+  }
+
+  private Step bench(
+      Path folder, String name, String rows, String lengths, String batches, String runs) {
+    List<String> words = new ArrayList<>(List.of("bench"));
+    words.addAll(model.folderWords());
+    Collections.addAll(
+        words,
+        "--rows",
+        rows,
+        "--lengths",
+        lengths,
+        "--batch",
+        batches,
+        "--runs",
+        runs,
+        "--max-tokens",
+        "4",
+        "--anchors",
+        anchors.getFirst(),
+        "--json",
+        folder.resolve(name).resolve("bench.json").toString());
+    return new Step(name, words, "bench.json");
+  }
+}
