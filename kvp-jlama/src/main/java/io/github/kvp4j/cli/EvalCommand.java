@@ -317,8 +317,7 @@ final class EvalCommand implements Callable<Integer> {
     Map<String, PredictorFile> files = new LinkedHashMap<>();
     for (Path file : named) {
       PredictorFile own = Files.exists(file) ? null : own(loaded, file.toString());
-      files.put(
-          CalibrateCommand.fileName(file), own == null ? loaded.readPredictor(file) : own);
+      files.put(CalibrateCommand.fileName(file), own == null ? loaded.readPredictor(file) : own);
     }
     if (named.isEmpty()) {
       for (Quality q : Quality.values()) {

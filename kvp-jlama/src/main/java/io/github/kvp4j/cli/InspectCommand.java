@@ -24,7 +24,6 @@ import io.github.kvp4j.evaluation.ExactRow;
 import io.github.kvp4j.evaluation.PredictedRow;
 import io.github.kvp4j.evaluation.RefinedRow;
 import io.github.kvp4j.jlama.KvpModel;
-import io.github.kvp4j.jlama.Quality;
 import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.prefill.Cancellation;
@@ -36,7 +35,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -79,7 +77,9 @@ final class InspectCommand implements Callable<Integer> {
   @Option(
       names = "--predictor",
       paramLabel = "FILE",
-      description = "A predictor; repeatable (default: those of the model).")
+      description =
+          "A predictor, or the name of one of the model's, such as fast; repeatable (default: those"
+              + " of the model).")
   private List<Path> predictors = List.of();
 
   @Option(
@@ -170,15 +170,7 @@ final class InspectCommand implements Callable<Integer> {
   }
 
   private Map<String, PredictedPrefill> predictions(KvpModel loaded, PrefillEngine engine) {
-    Map<String, PredictorFile> files = new LinkedHashMap<>();
-    for (Path file : predictors) {
-      files.put(CalibrateCommand.fileName(file), loaded.readPredictor(file));
-    }
-    if (predictors.isEmpty()) {
-      for (Quality q : Quality.values()) {
-        loaded.predictor(q).ifPresent(f -> files.put(q.name().toLowerCase(Locale.ROOT), f));
-      }
-    }
+    Map<String, PredictorFile> files = EvalCommand.predictors(loaded, predictors);
     if (files.isEmpty()) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,

@@ -37,7 +37,7 @@ public final class TextTask implements EvaluationTask {
 
   @Override
   public Map<String, String> options() {
-    return Map.of("kind", "text", "prompt", "447", "following", "64", "skip", "0");
+    return Map.of("kind", "text", "prompt", "447", "following", "64");
   }
 
   @Override
@@ -54,7 +54,7 @@ public final class TextTask implements EvaluationTask {
               Continuation.text(
                   corpus,
                   settings.encode(),
-                  settings.intOption("skip", 0),
+                  0,
                   settings.limit(),
                   settings.intOption("prompt", 2),
                   settings.intOption("following", 1));
@@ -63,7 +63,7 @@ public final class TextTask implements EvaluationTask {
                   corpus,
                   settings.encode(),
                   blankLine(settings),
-                  settings.intOption("skip", 0),
+                  0,
                   settings.limit(),
                   settings.seed());
           default ->
