@@ -34,7 +34,8 @@ public record CalibrationSettings(
     List<Integer> sources,
     SortedSet<Integer> linearised,
     int sink,
-    List<Double> lambdas) {
+    List<Double> lambdas)
+    implements java.io.Serializable {
   /** Candidates that span what was ever best. */
   public static final List<Double> LAMBDAS =
       List.of(1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1);

@@ -15,13 +15,16 @@ package io.github.kvp4j.calibration;
 
 import io.github.kvp4j.kernel.Kernels;
 import io.github.kvp4j.model.Weight;
+import java.io.Serializable;
 
 /**
  * The sums of a linear regression with bias, gathered chunk by chunk: XᵀX, XᵀY, and the sums that
  * the bias and the error need. Products of a chunk are in single, sums over chunks in double
  * precision.
  */
-final class NormalEquations {
+final class NormalEquations implements Serializable {
+  private static final long serialVersionUID = 1L;
+
   final int inputs;
   final int outputs;
   final double[] xx; // (inputs, inputs)

@@ -27,6 +27,7 @@ import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.LayerRun;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefill.PrefillScratch;
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -57,6 +58,8 @@ public final class RidgeCalibrator implements Calibrator {
   private final KvCache cache; // of one text and layer at a time
   private final PrefillScratch scratch;
   private final Map<String, Double> chosen = new TreeMap<>();
+  private final int firstText; // number of the first text, of all that are fitted on
+  private final int allTexts;
   private boolean streamsDiffer; // set by the first linearised layer
 
   /**
@@ -72,6 +75,31 @@ public final class RidgeCalibrator implements Calibrator {
       List<int[]> texts,
       CalibrationProgress progress,
       Cancellation cancellation) {
+    this(base, settings, usable(settings, texts), 0, -1, progress, cancellation);
+  }
+
+  /** The texts that are longer than the sink. */
+  static List<int[]> usable(CalibrationSettings settings, List<int[]> texts) {
+    return texts.stream().filter(t -> t.length > settings.sink() + 1).toList();
+  }
+
+  /**
+   * For a part of the texts.
+   *
+   * @param texts usable ones
+   * @param firstText number of the first of them
+   * @param allTexts how many there are in all parts; negative = these
+   */
+  RidgeCalibrator(
+      PrefillEngine base,
+      CalibrationSettings settings,
+      List<int[]> texts,
+      int firstText,
+      int allTexts,
+      CalibrationProgress progress,
+      Cancellation cancellation) {
+    this.firstText = firstText;
+    this.allTexts = allTexts < 0 ? texts.size() : allTexts;
     this.base = base;
     this.kernels = base.kernels();
     this.shape = base.weights().shape();
@@ -79,7 +107,7 @@ public final class RidgeCalibrator implements Calibrator {
     this.settings = settings;
     this.progress = progress;
     this.cancellation = cancellation;
-    this.texts = texts.stream().filter(t -> t.length > settings.sink() + 1).toList();
+    this.texts = texts;
     this.longest = this.texts.stream().mapToInt(t -> t.length).max().orElse(1);
     if (longest > PrefillEngine.CHUNK) {
       throw new KvpException(
@@ -110,33 +138,67 @@ public final class RidgeCalibrator implements Calibrator {
 
   @Override
   public KvPredictor fit() {
-    int hidden = shape.hidden();
     long perLayer = texts.stream().mapToLong(t -> t.length).sum();
     progress.start("calibrate", perLayer * shape.layers());
-    for (int t = 0; t < texts.size(); t++) {
-      exact[t] = new float[texts.get(t).length * hidden];
-      base.embed(texts.get(t), 0, texts.get(t).length, exact[t]);
-      approximate[t] = exact[t];
-      features[t] = new float[texts.get(t).length * settings.sources().size() * hidden];
-    }
+    embed();
     Map<Integer, LinearMap> linearised = new TreeMap<>();
     for (int layer = 0; layer < settings.layers(); layer++) {
       captureSource(layer);
       if (settings.linearised().contains(layer)) {
-        linearised.put(layer, lineariseLayer(layer));
+        LayerSums sums = layerSums(layer, true);
+        LinearMap map = solveLayer(sums, layer);
+        moveOn(layer, map);
+        linearised.put(layer, map);
       } else {
         advance(layer);
       }
       progress.advance(perLayer);
     }
     captureSource(settings.layers());
-    List<LinearProjection> projections = projections(perLayer);
+    List<LinearProjection> projections = solveProjections(projectionSums(perLayer));
     return new KvPredictor(
         new Auxiliary.Prefix(settings.layers(), settings.sources(), linearised), projections);
   }
 
+  /** What a linearised layer is fitted by, where those below are fitted already. */
+  LayerSums sumsOfLayer(int target, Map<Integer, LinearMap> below) {
+    runTo(target, below);
+    return layerSums(target, true);
+  }
+
+  /** What the projections are fitted by, where all linearised layers are fitted already. */
+  ProjectionSums sumsOfProjections(Map<Integer, LinearMap> linearised) {
+    runTo(settings.layers(), linearised);
+    captureSource(settings.layers());
+    return projectionSums(0);
+  }
+
+  private void runTo(int end, Map<Integer, LinearMap> linearised) {
+    embed();
+    for (int layer = 0; layer < end; layer++) {
+      captureSource(layer);
+      LinearMap map = linearised.get(layer);
+      if (map == null) {
+        advance(layer);
+      } else {
+        layerSums(layer, false);
+        moveOn(layer, map);
+      }
+    }
+  }
+
+  private void embed() {
+    int hidden = shape.hidden();
+    for (int t = 0; t < texts.size(); t++) {
+      exact[t] = new float[texts.get(t).length * hidden];
+      base.embed(texts.get(t), 0, texts.get(t).length, exact[t]);
+      approximate[t] = exact[t];
+      features[t] = new float[texts.get(t).length * settings.sources().size() * hidden];
+    }
+  }
+
   private boolean isHeldOut(int text) {
-    return text % HOLD_OUT == HOLD_OUT - 1 && texts.size() >= 2 * HOLD_OUT;
+    return (firstText + text) % HOLD_OUT == HOLD_OUT - 1 && allTexts >= 2 * HOLD_OUT;
   }
 
   /** Keeps the auxiliary's normalised stream where it enters a source layer. */
@@ -187,11 +249,23 @@ public final class RidgeCalibrator implements Calibrator {
         scratch);
   }
 
+  /** The equations of a linearised layer, of training and of held-out texts. */
+  record LayerSums(NormalEquations train, NormalEquations held) implements Serializable {
+    LayerSums plus(LayerSums other) {
+      train.merge(other.train);
+      held.merge(other.held);
+      return this;
+    }
+  }
+
   /**
-   * Fits {@code x_exact(after the layer) - x_attn ≈ W · rmsnorm(x_attn) + b}, with x_attn the
-   * auxiliary's stream after attention, then moves both streams on.
+   * The equations of {@code x_exact(after the layer) - x_attn ≈ W · rmsnorm(x_attn) + b}, with
+   * x_attn the auxiliary's stream after attention. Moves the exact stream over the layer and the
+   * auxiliary's over its attention.
+   *
+   * @param wanted whether the equations are; else they stay empty
    */
-  private LinearMap lineariseLayer(int layer) {
+  private LayerSums layerSums(int layer, boolean wanted) {
     int hidden = shape.hidden();
     int skip = settings.sink() * hidden;
     float[] norm = base.weights().layers().get(layer).feedForwardNorm();
@@ -209,6 +283,9 @@ public final class RidgeCalibrator implements Calibrator {
       // with a map that is nothing, what is left of the layer is its attention
       run(layer, approximate[t], Map.of(layer, nothing));
       run(layer, exact[t], Map.of());
+      if (!wanted) {
+        continue;
+      }
       kernels.rmsNorm(rows, hidden, approximate[t], 0, norm, shape.normEpsilon(), normed, 0);
       for (int i = skip; i < rows * hidden; i++) {
         target[i] = exact[t][i] - approximate[t][i];
@@ -217,11 +294,24 @@ public final class RidgeCalibrator implements Calibrator {
           .add(kernels, rows - settings.sink(), normed, skip, target, skip);
     }
     streamsDiffer = true;
-    double lambda = chooseLambda(train, train, held, "linearised." + layer);
-    if (held.rows > 0) {
-      train.merge(held);
+    return new LayerSums(train, held);
+  }
+
+  LinearMap solveLayer(LayerSums sums, int layer) {
+    NormalEquations train = sums.train;
+    double lambda = chooseLambda(train, train, sums.held, "linearised." + layer);
+    if (sums.held.rows > 0) {
+      train.merge(sums.held);
     }
-    LinearMap map = RidgeSolver.of(train, lambda, settings.lambdas()).solve(train).toMap();
+    return RidgeSolver.of(train, lambda, settings.lambdas()).solve(train).toMap();
+  }
+
+  /** Moves the auxiliary's stream over a linearised layer, whose attention is done. */
+  private void moveOn(int layer, LinearMap map) {
+    int hidden = shape.hidden();
+    int skip = settings.sink() * hidden;
+    float[] norm = base.weights().layers().get(layer).feedForwardNorm();
+    float[] normed = new float[longest * hidden]; // (row, hidden)
     for (int t = 0; t < texts.size(); t++) {
       int rows = texts.get(t).length;
       kernels.rmsNorm(rows, hidden, approximate[t], 0, norm, shape.normEpsilon(), normed, 0);
@@ -237,10 +327,32 @@ public final class RidgeCalibrator implements Calibrator {
           hidden,
           true);
     }
-    return map;
   }
 
-  private List<LinearProjection> projections(long perLayer) {
+  /**
+   * The equations of the projections, of training and of held-out texts: what is common to all
+   * layers, and each layer's targets.
+   */
+  record ProjectionSums(
+      NormalEquations train,
+      NormalEquations held,
+      List<NormalEquations> trained,
+      List<NormalEquations> heldOut)
+      implements Serializable {
+    ProjectionSums plus(ProjectionSums other) {
+      train.mergeInputs(other.train);
+      held.mergeInputs(other.held);
+      for (int i = 0; i < trained.size(); i++) {
+        trained.get(i).mergeTargets(other.trained.get(i));
+        trained.get(i).rows = train.rows;
+        heldOut.get(i).mergeTargets(other.heldOut.get(i));
+        heldOut.get(i).rows = held.rows;
+      }
+      return this;
+    }
+  }
+
+  private ProjectionSums projectionSums(long perLayer) {
     int kv = shape.kvLength();
     int hidden = shape.hidden();
     int width = settings.sources().size() * hidden;
@@ -283,6 +395,15 @@ public final class RidgeCalibrator implements Calibrator {
       heldOut.add(b);
       progress.advance(perLayer);
     }
+    return new ProjectionSums(train, held, trained, heldOut);
+  }
+
+  List<LinearProjection> solveProjections(ProjectionSums sums) {
+    int kv = shape.kvLength();
+    NormalEquations train = sums.train;
+    NormalEquations held = sums.held;
+    List<NormalEquations> trained = sums.trained;
+    List<NormalEquations> heldOut = sums.heldOut;
     // the nearer a layer is to its source, the less it wants to be smoothed: a λ for each
     double[] lambdas = chooseLambdas(train, trained, heldOut);
     boolean merge = held.rows > 0;
