@@ -82,8 +82,8 @@ public interface Cluster extends AutoCloseable {
         .orElseThrow(() ->
             new KvpException(
                 KvpException.Kind.UNSUPPORTED,
-                "There is no Spark on the class path; build it by mvn -Pspark package and name"
-                    + " kvp-spark/target/lib/* in KVP_CLASSPATH."))
+                "There is no Spark on the class path; build it by mvn package -pl kvp-spark -am"
+                    + " and name kvp-spark/target/lib/* and its jar in KVP_CLASSPATH."))
         .open(master);
   }
 }

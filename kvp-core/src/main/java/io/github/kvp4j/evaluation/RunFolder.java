@@ -136,6 +136,25 @@ public final class RunFolder implements AutoCloseable {
     }
   }
 
+  /** A result as the line that is its record. */
+  public static String line(ItemResult result) {
+    try {
+      return JSON.writeValueAsString(result);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** The result of a line. */
+  public static ItemResult result(String line) {
+    try {
+      return JSON.readValue(line, ItemResult.class);
+    } catch (JsonProcessingException e) {
+      throw new KvpException(
+          KvpException.Kind.MALFORMED_FILE, "A line is no item's result: " + line + ".", e);
+    }
+  }
+
   /** What is done already, by item. */
   public Map<String, ItemResult> done() {
     return java.util.Collections.unmodifiableMap(done);
@@ -144,7 +163,7 @@ public final class RunFolder implements AutoCloseable {
   /** Appends what came of an item; it is in the file when this returns. */
   public void add(ItemResult result) {
     try {
-      items.write(JSON.writeValueAsString(result));
+      items.write(line(result));
       items.write('\n');
       items.flush();
     } catch (IOException e) {

@@ -16,9 +16,11 @@ package io.github.kvp4j.cli;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.calibration.CalibrationSettings;
 import io.github.kvp4j.calibration.Calibrator;
+import io.github.kvp4j.calibration.ClusterCalibrator;
 import io.github.kvp4j.calibration.PredictorSearch;
 import io.github.kvp4j.calibration.RidgeCalibrator;
 import io.github.kvp4j.calibration.SeparateCalibrator;
+import io.github.kvp4j.cluster.Cluster;
 import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.evaluation.CacheQuality;
 import io.github.kvp4j.evaluation.Continuation;
@@ -43,6 +45,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -185,6 +188,14 @@ final class CalibrateCommand implements Callable<Integer> {
   private int sink;
 
   @Option(
+      names = "--spark",
+      paramLabel = "MASTER",
+      description =
+          "Have the machines of an Apache Spark sum up the texts' equations, for a prefix predictor;"
+              + " the model must be there by the same path, kvp-spark in KVP_CLASSPATH.")
+  private @Nullable String spark;
+
+  @Option(
       names = "--seed",
       defaultValue = "42",
       description = "Of the choice of texts (default: ${DEFAULT-VALUE}).")
@@ -233,6 +244,11 @@ final class CalibrateCommand implements Callable<Integer> {
       case LAYER_PRUNED -> needed("--keep", keep);
       case SIBLING -> needed("--auxiliary", auxiliary);
     }
+    if (spark != null && kind != AuxiliaryKind.PREFIX) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--spark fits prefix predictors; fit one of kind " + kind + " without it.");
+    }
     TextCorpus corpus = TextCorpus.read(data, seed);
     try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build()) {
       PrefillEngine engine = engine(loaded);
@@ -253,8 +269,12 @@ final class CalibrateCommand implements Callable<Integer> {
           linearise = new LayerList(found.linearised());
         }
         long start = System.nanoTime();
-        Calibrator calibrator = calibrator(loaded, engine, fit, progress);
-        KvPredictor result = calibrator.fit();
+        Calibrator calibrator;
+        KvPredictor result;
+        try (Cluster cluster = spark == null ? null : Cluster.open(spark)) {
+          calibrator = calibrator(loaded, engine, fit, progress, cluster);
+          result = calibrator.fit();
+        }
         KvPredictor predictor = dtype == Dtype.I8 ? Int8.of(result) : result;
         progress.end();
         System.out.printf(
@@ -338,7 +358,11 @@ final class CalibrateCommand implements Callable<Integer> {
   }
 
   private Calibrator calibrator(
-      KvpModel loaded, PrefillEngine engine, List<int[]> fit, ProgressDisplay progress) {
+      KvpModel loaded,
+      PrefillEngine engine,
+      List<int[]> fit,
+      ProgressDisplay progress,
+      @Nullable Cluster cluster) {
     if (kind == AuxiliaryKind.PREFIX) {
       int n = needed("--layers", layers);
       CalibrationSettings settings =
@@ -348,7 +372,14 @@ final class CalibrateCommand implements Callable<Integer> {
               linearise == null ? new TreeSet<>() : linearise.layers(),
               sink,
               CalibrationSettings.LAMBDAS);
-      return new RidgeCalibrator(engine, settings, fit, progress, Cancellation.NEVER);
+      return cluster == null
+          ? new RidgeCalibrator(engine, settings, fit, progress, Cancellation.NEVER)
+          : new ClusterCalibrator(
+              cluster,
+              new ClusterBase(loaded.directory().toAbsolutePath().toString(), model.kernels()),
+              settings,
+              fit,
+              progress);
     }
     LayerMap map = layerMap == null ? null : new LayerMap(layerMap);
     Auxiliary.Separate reader;
@@ -408,6 +439,25 @@ final class CalibrateCommand implements Callable<Integer> {
       }
       throw new TypeConversionException(
           "'" + text + "' is no kind of predictor; write prefix, layer-pruned or sibling");
+    }
+  }
+
+  /** The base on a machine of a cluster, loaded once in a process. */
+  private record ClusterBase(String directory, @Nullable String kernels)
+      implements ClusterCalibrator.Base {
+    private static final Map<ClusterBase, KvpModel> LOADED = new ConcurrentHashMap<>();
+
+    @Override
+    public PrefillEngine engine() {
+      return CalibrateCommand.engine(
+          LOADED.computeIfAbsent(
+              this,
+              b ->
+                  KvpModel.builder(Path.of(b.directory))
+                      .kernels(b.kernels)
+                      .withoutPredictor()
+                      .warmUp(false)
+                      .build()));
     }
   }
 

@@ -15,6 +15,7 @@ package io.github.kvp4j.cli;
 
 import com.github.tjake.jlama.model.AbstractModel;
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.cluster.Cluster;
 import io.github.kvp4j.evaluation.Evaluation;
 import io.github.kvp4j.evaluation.EvaluationItem;
 import io.github.kvp4j.evaluation.EvaluationRow;
@@ -36,6 +37,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -44,9 +46,13 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code kvp eval}: what predicted caches are worth at tasks, beside the exact one. */
 @Command(
@@ -189,6 +195,16 @@ final class EvalCommand implements Callable<Integer> {
               + " (results.json).")
   private @Nullable Path out;
 
+  @Option(
+      names = "--spark",
+      paramLabel = "MASTER",
+      description =
+          "Have the machines of an Apache Spark do the items: spark://HOST:7077, local[2], …; model"
+              + " and data must be there by the same paths, kvp-spark in KVP_CLASSPATH.")
+  private @Nullable String spark;
+
+  @Spec private @Nullable CommandSpec spec;
+
   @Option(names = "--resume", description = "Go on with the run in --out where it was stopped.")
   private boolean resume;
 
@@ -200,36 +216,14 @@ final class EvalCommand implements Callable<Integer> {
     }
     json.check();
     check();
-    Map<String, Integer> fewerItems = new TreeMap<>();
-    fewer.forEach((mode, most) -> fewerItems.put(mode.strip().toLowerCase(Locale.ROOT), most));
-    EvaluationTask task =
-        EvaluationTask.named(taskName != null ? taskName : data == null ? "kv-retrieval" : "squad");
+    EvaluationTask task = task();
     Map<String, String> options = options(task);
-    try (KvpModel loaded = model.builder().warmUp(false).build();
-        EvalRows rows = rows(loaded)) {
-      Evaluation.Decoding decoding = decoding(task);
-      List<EvaluationItem> items =
-          task.items(
-              new TaskSettings(
-                  data,
-                  limit,
-                  seed,
-                  shots == null ? task.shots() : shots,
-                  allowCodeExecution,
-                  options,
-                  loaded::encodePrompt));
-      Evaluation evaluation =
-          new Evaluation(
-              rows.all(),
-              text(loaded),
-              decoding,
-              loaded.usablePositions(),
-              rows.limits(fewerItems));
-      double length = evaluation.check(items);
-      Map<String, Object> settings = settings(task, options, decoding, rows.all(), loaded);
-      List<ItemResult> results = run(evaluation, items, settings);
+    Map<String, Integer> fewerItems = fewerItems();
+    try (Session session = new Session(task, options, fewerItems)) {
+      double length = session.evaluation.check(session.items);
+      List<ItemResult> results = run(session);
       List<ResultRow> table = ResultRow.table(task.name(), results, seed);
-      Map<String, Object> report = report(table, settings, loaded);
+      Map<String, Object> report = report(table, session.settings(), session.loaded);
       if (out != null) {
         RunFolder.finish(out, report);
       }
@@ -237,6 +231,114 @@ final class EvalCommand implements Callable<Integer> {
       json.write(report);
     }
     return 0;
+  }
+
+  /** What the options come to: a loaded model, its rows and the items. */
+  private final class Session implements AutoCloseable {
+    final EvaluationTask task;
+    final Map<String, String> options;
+    final KvpModel loaded;
+    final Evaluation.Decoding decoding;
+    final EvalRows rows;
+    final List<EvaluationItem> items;
+    final Evaluation evaluation;
+
+    Session(EvaluationTask task, Map<String, String> options, Map<String, Integer> fewerItems) {
+      this.task = task;
+      this.options = options;
+      this.decoding = decoding(task);
+      this.loaded = model.builder().warmUp(false).build();
+      try {
+        this.rows = rows(loaded);
+      } catch (RuntimeException | Error e) {
+        loaded.close();
+        throw e;
+      }
+      try {
+        this.items =
+            task.items(
+                new TaskSettings(
+                    data,
+                    limit,
+                    seed,
+                    shots == null ? task.shots() : shots,
+                    allowCodeExecution,
+                    options,
+                    loaded::encodePrompt));
+        this.evaluation =
+            new Evaluation(
+                rows.all(),
+                text(loaded),
+                decoding,
+                loaded.usablePositions(),
+                rows.limits(fewerItems));
+      } catch (RuntimeException | Error e) {
+        close();
+        throw e;
+      }
+    }
+
+    Map<String, Object> settings() {
+      return EvalCommand.this.settings(task, options, decoding, rows.all(), loaded);
+    }
+
+    /** The items that are asked together with the one of a number. */
+    List<ItemResult> measure(int from, Runnable rowDone) {
+      return EvalCommand.this.measure(evaluation, items, from, rowDone);
+    }
+
+    @Override
+    public void close() {
+      rows.close();
+      loaded.close();
+    }
+  }
+
+  /** The session of this command line on a machine of a cluster, kept as long as its process. */
+  static final class OnMachine {
+    private static final Map<List<String>, OnMachine> OPEN = new HashMap<>();
+
+    private final Session session;
+
+    private OnMachine(List<String> words) {
+      EvalCommand command = new EvalCommand();
+      new CommandLine(command).parseArgs(words.toArray(new String[0]));
+      EvaluationTask task = command.task();
+      this.session = command.new Session(task, command.options(task), command.fewerItems());
+      session.evaluation.warmUp(session.items.getFirst());
+    }
+
+    /** Measures a group of items, and gives them as lines of JSON; one group at a time. */
+    static synchronized List<String> measure(List<String> words, int from) {
+      OnMachine machine = OPEN.get(words);
+      if (machine == null) {
+        machine = new OnMachine(words);
+        OPEN.put(List.copyOf(words), machine);
+      }
+      List<String> lines = new ArrayList<>();
+      machine.session.measure(from, () -> {}).forEach(r -> lines.add(RunFolder.line(r)));
+      return lines;
+    }
+  }
+
+  /** A group of items, by the number of its first. */
+  private record GroupWork(ArrayList<String> words)
+      implements Cluster.Work<Integer, ArrayList<String>> {
+    @Override
+    public ArrayList<String> of(Integer from) {
+      return new ArrayList<>(OnMachine.measure(words, from));
+    }
+  }
+
+  private EvaluationTask task() {
+    return EvaluationTask.named(
+        taskName != null ? taskName : data == null ? "kv-retrieval" : "squad");
+  }
+
+  private Map<String, Integer> fewerItems() {
+    Map<String, Integer> items = new TreeMap<>();
+    fewer.forEach((mode, most) -> items.put(mode.strip().toLowerCase(Locale.ROOT), most));
+    return items;
   }
 
   private void check() {
@@ -356,37 +458,98 @@ final class EvalCommand implements Callable<Integer> {
     };
   }
 
-  private List<ItemResult> run(
-      Evaluation evaluation, List<EvaluationItem> items, Map<String, Object> settings) {
-    try (ProgressDisplay progress = new ProgressDisplay()) {
+  private List<ItemResult> run(Session session) {
+    List<EvaluationItem> items = session.items;
+    Evaluation evaluation = session.evaluation;
+    try (ProgressDisplay progress = new ProgressDisplay();
+        Results results = results(session)) {
       progress.start("eval", evaluation.rowsOf(items.size()));
-      if (out == null) {
-        evaluation.warmUp(items.getFirst());
-        List<ItemResult> results = new ArrayList<>();
-        for (int from = 0; from < items.size(); from += group()) {
-          results.addAll(measure(evaluation, items, from, () -> progress.advance(1)));
+      List<Integer> open = new ArrayList<>(); // numbers of the first items of groups
+      for (int from = 0; from < items.size(); from += group()) {
+        List<EvaluationItem> group = group(items, from);
+        if (group.stream().allMatch(item -> results.done.containsKey(item.id()))) {
+          progress.advance(evaluation.rowsOf(from + group.size()) - evaluation.rowsOf(from));
+        } else {
+          open.add(from);
         }
-        return results;
       }
-      try (RunFolder folder = RunFolder.open(out, resume, settings)) {
-        items.stream()
-            .filter(item -> !folder.done().containsKey(item.id()))
-            .findFirst()
-            .ifPresent(evaluation::warmUp);
-        for (int from = 0; from < items.size(); from += group()) {
-          List<EvaluationItem> group = group(items, from);
-          if (group.stream().allMatch(item -> folder.done().containsKey(item.id()))) {
-            progress.advance(evaluation.rowsOf(from + group.size()) - evaluation.rowsOf(from));
-            continue;
-          }
-          // a group of which a kill left some is done anew, so that each is done as it was
-          measure(evaluation, items, from, () -> progress.advance(1)).stream()
-              .filter(result -> !folder.done().containsKey(result.item()))
-              .forEach(folder::add);
+      if (spark != null) {
+        try (Cluster cluster = Cluster.open(spark)) {
+          cluster.each(
+              open,
+              new GroupWork(new ArrayList<>(words(session))),
+              lines -> {
+                lines.forEach(line -> results.add(RunFolder.result(line)));
+                progress.advance((long) session.rows.all().size() * lines.size());
+              });
         }
-        return folder.of(items);
+      } else if (!open.isEmpty()) {
+        evaluation.warmUp(items.get(open.getFirst()));
+        for (int from : open) {
+          session.measure(from, () -> progress.advance(1)).forEach(results::add);
+        }
+      }
+      return items.stream()
+          .map(item -> Objects.requireNonNull(results.done.get(item.id())))
+          .toList();
+    }
+  }
+
+  private Results results(Session session) {
+    return new Results(out == null ? null : RunFolder.open(out, resume, session.settings()));
+  }
+
+  /** What is done, in the run's folder if there is one. */
+  private static final class Results implements AutoCloseable {
+    final Map<String, ItemResult> done = new HashMap<>();
+    private final @Nullable RunFolder folder;
+
+    Results(@Nullable RunFolder folder) {
+      this.folder = folder;
+      if (folder != null) {
+        done.putAll(folder.done());
       }
     }
+
+    /**
+     * Adds one, but for one that is there: a group of which a kill left some is done anew, so that
+     * each is done as it was.
+     */
+    void add(ItemResult result) {
+      if (done.putIfAbsent(result.item(), result) == null && folder != null) {
+        folder.add(result);
+      }
+    }
+
+    @Override
+    public void close() {
+      if (folder != null) {
+        folder.close();
+      }
+    }
+  }
+
+  /** This command line for another machine: the same model, files by whole paths. */
+  private List<String> words(Session session) {
+    List<String> words = new ArrayList<>();
+    words.addAll(List.of("--model", session.loaded.directory().toAbsolutePath().toString()));
+    for (OptionSpec option : Objects.requireNonNull(spec).options()) {
+      boolean ours =
+          List.of("--model", "--spark", "--out", "--resume", "--json")
+              .contains(option.longestName());
+      if (ours || option.originalStringValues().isEmpty()) {
+        continue;
+      }
+      for (String value : option.originalStringValues()) {
+        words.add(option.longestName());
+        if (option.arity().max() > 0) {
+          Path file = Path.of(value);
+          boolean path = option.auxiliaryTypes()[0] == Path.class && Files.exists(file);
+          words.add(path ? file.toAbsolutePath().toString() : value);
+        }
+      }
+    }
+    return words;
   }
 
   private int group() {

@@ -46,6 +46,11 @@ final class ModelOption {
     }
   }
 
+  /** The kernels that the user named. */
+  @Nullable String kernels() {
+    return kernels;
+  }
+
   /** Whether the user named none. */
   boolean isDefault() {
     return model == null;

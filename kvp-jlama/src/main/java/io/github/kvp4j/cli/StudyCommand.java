@@ -323,7 +323,7 @@ final class StudyCommand implements Callable<Integer> {
       suffix = native16 ? "-onednn" : "";
     }
     boolean large = scale >= 1;
-    boolean tiny = scale < 0.05;
+    boolean tiny = scale < 0.02;
     String rows = "exact" + suffix;
     if (model.isDefault()) {
       rows += ",predict" + suffix + ",predict-fast" + suffix;
