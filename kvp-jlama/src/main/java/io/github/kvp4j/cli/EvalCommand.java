@@ -535,7 +535,7 @@ final class EvalCommand implements Callable<Integer> {
     words.addAll(List.of("--model", session.loaded.directory().toAbsolutePath().toString()));
     for (OptionSpec option : Objects.requireNonNull(spec).options()) {
       boolean ours =
-          List.of("--model", "--spark", "--out", "--resume", "--json")
+          List.of("--model", "--spark", "--out", "--resume", "--json", "--verbose")
               .contains(option.longestName());
       if (ours || option.originalStringValues().isEmpty()) {
         continue;
@@ -543,9 +543,8 @@ final class EvalCommand implements Callable<Integer> {
       for (String value : option.originalStringValues()) {
         words.add(option.longestName());
         if (option.arity().max() > 0) {
-          Path file = Path.of(value);
-          boolean path = option.auxiliaryTypes()[0] == Path.class && Files.exists(file);
-          words.add(path ? file.toAbsolutePath().toString() : value);
+          boolean file = option.auxiliaryTypes()[0] == Path.class && Files.exists(Path.of(value));
+          words.add(file ? Path.of(value).toAbsolutePath().toString() : value);
         }
       }
     }

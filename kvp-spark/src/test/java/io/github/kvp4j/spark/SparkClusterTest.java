@@ -37,9 +37,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -60,7 +62,8 @@ class SparkClusterTest {
 
   @BeforeAll
   static void make() throws IOException {
-    Files.createDirectories(Path.of(System.getenv("SPARK_HOME")).resolve("jars"));
+    Files.createDirectories(
+        Path.of(Objects.requireNonNull(System.getenv("SPARK_HOME"))).resolve("jars"));
     // before Spark gives up on a machine that no longer answers
     System.setProperty("spark.network.timeout", "20s");
     System.setProperty("spark.executor.heartbeatInterval", "2s");
@@ -90,50 +93,42 @@ class SparkClusterTest {
     return run;
   }
 
-  /** Ends one of the two processes as soon as it computes, and says whether there was one. */
+  /** Ends one of the two processes once the work is under way. */
   private static final class Killer extends Thread {
-    volatile int killed;
+    private final BooleanSupplier underWay;
+    volatile boolean killed;
     volatile boolean end;
+
+    Killer(BooleanSupplier underWay) {
+      this.underWay = underWay;
+      start();
+    }
 
     @Override
     public void run() {
       try {
-        long seen = 0;
-        while (!end && killed == 0) {
-          List<ProcessHandle> executors =
-              ProcessHandle.current()
-                  .descendants()
-                  .filter(p ->
-                      p.info().commandLine().orElse("").contains("CoarseGrainedExecutorBackend"))
-                  .toList();
-          // both are there: give them time to begin, so that what dies had work
-          if (executors.size() == 2 && seen == 0) {
-            seen = System.nanoTime();
-          }
-          if (executors.size() == 2 && System.nanoTime() - seen > 4_000_000_000L) {
-            executors.getFirst().destroyForcibly();
-            killed = 1;
-          }
-          Thread.sleep(100);
+        while (!end && !underWay.getAsBoolean()) {
+          Thread.sleep(20);
+        }
+        List<ProcessHandle> executors =
+            ProcessHandle.current()
+                .descendants()
+                .filter(
+                    p -> p.info().commandLine().orElse("").contains("CoarseGrainedExecutorBackend"))
+                .toList();
+        if (!end && executors.size() == 2) {
+          killed = executors.getFirst().destroyForcibly();
         }
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
       }
     }
-  }
 
-  private static CliRun runWithADeath(String command, String... words) throws InterruptedException {
-    Killer killer = new Killer();
-    killer.start();
-    CliRun run;
-    try {
-      run = run(command, words);
-    } finally {
-      killer.end = true;
-      killer.join();
+    void finish() throws InterruptedException {
+      end = true;
+      join();
+      assertThat(killed).as("one of two workers was killed").isTrue();
     }
-    assertThat(killer.killed).as("processes killed").isEqualTo(1);
-    return run;
   }
 
   /** The answers and all that is computed from them, without times. */
@@ -172,8 +167,11 @@ class SparkClusterTest {
     Path one = folder.resolve("one");
     run("eval", with(words, "--out", one.toString()));
     Path spread = folder.resolve("spread");
-    runWithADeath("eval", with(words, "--out", spread.toString(), "--spark", MASTER));
-    assertThat(answers(spread)).isEqualTo(answers(one)).hasSize(48 * 8);
+    Path lines = spread.resolve("items.jsonl");
+    Killer killer = new Killer(() -> lines.toFile().length() > 0);
+    run("eval", with(words, "--out", spread.toString(), "--spark", MASTER));
+    killer.finish();
+    assertThat(answers(spread)).isEqualTo(answers(one)).hasSize(64 * 8);
   }
 
   private static String[] with(String[] words, String... more) {
@@ -205,8 +203,8 @@ class SparkClusterTest {
     Base base = new Base(model);
     int vocabulary = base.engine().weights().shape().vocabulary();
     List<int[]> tokens = new ArrayList<>();
-    for (int i = 0; i < 400; i++) {
-      tokens.add(new Random(i).ints(120, 0, vocabulary).toArray());
+    for (int i = 0; i < 1_000; i++) {
+      tokens.add(new Random(i).ints(200, 0, vocabulary).toArray());
     }
     CalibrationSettings settings =
         new CalibrationSettings(
