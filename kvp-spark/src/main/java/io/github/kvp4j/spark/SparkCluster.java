@@ -42,7 +42,7 @@ public final class SparkCluster implements Cluster {
    *
    * @param master Spark's: {@code spark://host:7077}, {@code local[4]}, {@code
    *     local-cluster[2,1,1024]}, …
-   * @throws KvpException FAILED where Spark cannot
+   * @throws KvpException BAD_ARGUMENT where Spark cannot
    */
   public SparkCluster(String master) {
     SparkConf conf =
@@ -57,7 +57,7 @@ public final class SparkCluster implements Cluster {
             .setIfMissing("spark.task.maxFailures", "4");
     try {
       this.spark = new JavaSparkContext(conf);
-    } catch (RuntimeException e) {
+    } catch (Exception e) { // Scala declares no exceptions, checked or not
       throw failed(master, e);
     }
   }
@@ -106,7 +106,7 @@ public final class SparkCluster implements Cluster {
       // a level more keeps what comes to this machine at once to a few sums
       int depth = parts.size() > 64 ? 3 : 2;
       return spark.parallelize(parts, parts.size()).map(work::of).treeReduce(sum::of, depth);
-    } catch (RuntimeException e) {
+    } catch (Exception e) { // as above
       throw partFailed(e);
     }
   }

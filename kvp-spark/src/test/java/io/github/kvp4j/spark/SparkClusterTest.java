@@ -41,6 +41,7 @@ import java.util.Objects;
 import java.util.Random;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -113,8 +114,7 @@ class SparkClusterTest {
         List<ProcessHandle> executors =
             ProcessHandle.current()
                 .descendants()
-                .filter(
-                    p -> p.info().commandLine().orElse("").contains("CoarseGrainedExecutorBackend"))
+                .filter(p -> p.info().command().orElse("").endsWith("java"))
                 .toList();
         if (!end && executors.size() == 2) {
           killed = executors.getFirst().destroyForcibly();
