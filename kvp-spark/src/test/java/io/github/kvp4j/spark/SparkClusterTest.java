@@ -158,7 +158,7 @@ class SparkClusterTest {
       "--set",
       "lengths=64,600",
       "--limit",
-      "48",
+      "64",
       "--together",
       "4",
       "--max-tokens",
@@ -213,18 +213,25 @@ class SparkClusterTest {
         new RidgeCalibrator(
             base.engine(), settings, tokens, CalibrationProgress.SILENT, Cancellation.NEVER);
     List<LinearMap> a = maps(whole.fit());
-    Killer killer = new Killer();
-    killer.start();
+    AtomicBoolean firstRoundDone = new AtomicBoolean();
+    Killer killer = new Killer(firstRoundDone::get);
+    CalibrationProgress progress =
+        new CalibrationProgress() {
+          @Override
+          public void start(String stage, long total) {}
+
+          @Override
+          public void advance(long done) {
+            firstRoundDone.set(true);
+          }
+        };
     ClusterCalibrator spread;
     List<LinearMap> b;
     try (Cluster cluster = Cluster.open(MASTER)) {
-      spread = new ClusterCalibrator(cluster, base, settings, tokens, CalibrationProgress.SILENT);
+      spread = new ClusterCalibrator(cluster, base, settings, tokens, progress);
       b = maps(spread.fit());
-    } finally {
-      killer.end = true;
-      killer.join();
     }
-    assertThat(killer.killed).as("processes killed").isEqualTo(1);
+    killer.finish();
     assertThat(spread.chosenLambdas()).isEqualTo(whole.chosenLambdas());
     assertThat(b).hasSameSizeAs(a).hasSize(4);
     for (int i = 0; i < a.size(); i++) {
