@@ -65,8 +65,13 @@ public final class SparkCluster implements Cluster {
   private static KvpException failed(String master, Exception e) {
     return new KvpException(
         KvpException.Kind.BAD_ARGUMENT,
-        "Spark can't be reached at '" + master + "': " + KvpException.reason(e) + ".",
+        "Spark can't be reached at '" + master + "': " + reason(e) + ".",
         e);
+  }
+
+  /** The first line of what Spark says, whose others are a trace. */
+  private static String reason(Exception e) {
+    return String.valueOf(e.getMessage()).lines().findFirst().orElse("no message");
   }
 
   @Override
@@ -116,7 +121,7 @@ public final class SparkCluster implements Cluster {
     return new KvpException(
         KvpException.Kind.UNSUPPORTED,
         "A part of the work failed on Spark as often as it was tried: "
-            + KvpException.reason(e)
+            + reason(e)
             + ".",
         e);
   }
