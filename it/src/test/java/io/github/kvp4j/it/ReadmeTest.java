@@ -181,6 +181,7 @@ class ReadmeTest {
         assertThat(Pattern.compile("`([A-Z][A-Za-z0-9]+)`").matcher(row).results())
             .extracting(m -> m.group(1))
             .allSatisfy(type ->
-                assertThat(sources.get(name)).containsPattern("(class|record|interface|enum) " + type)));
+                assertThat(sources.get(name))
+                    .containsPattern("(class|record|interface|enum) " + type)));
   }
 }

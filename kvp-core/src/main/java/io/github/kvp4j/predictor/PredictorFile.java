@@ -26,10 +26,12 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.OptionalDouble;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -57,6 +59,39 @@ public record PredictorFile(
   public PredictorFile {
     calibration = java.util.Collections.unmodifiableMap(new TreeMap<>(calibration));
     quality = List.copyOf(quality);
+  }
+
+  /**
+   * The share of tokens on which the predictor agreed with the exact base when it was measured, on
+   * the task where it did worst.
+   *
+   * @param anchors which tokens are to stay exact: the figures are those of the largest anchors
+   *     that were measured and are no more than these, or else of the smallest
+   * @return empty if nothing was measured
+   */
+  public OptionalDouble worstAgreement(Anchors anchors) {
+    List<Anchors> measured =
+        quality.stream()
+            .map(q -> Anchors.parse(q.anchors()))
+            .sorted(Comparator.comparingInt(PredictorFile::size))
+            .toList();
+    Anchors nearest =
+        measured.reversed().stream()
+            .filter(a ->
+                a.sink() <= anchors.sink()
+                    && a.tail() <= anchors.tail()
+                    && a.top() <= anchors.top()
+                    && (a.top() == 0 || a.look() == anchors.look()))
+            .findFirst()
+            .orElse(measured.isEmpty() ? Anchors.DEFAULT : measured.getFirst());
+    return quality.stream()
+        .filter(q -> q.anchors().equals(nearest.toString()))
+        .mapToDouble(MeasuredQuality::agreement)
+        .min();
+  }
+
+  private static int size(Anchors a) {
+    return a.sink() + a.tail() + a.top();
   }
 
   /** Opens the models that SIBLING predictors read with. */

@@ -158,7 +158,11 @@ final class JlamaCommands {
     Logging.restore();
     String name = spec.positionalParameters().getFirst().getValue();
     try (KvpModel model =
-        KvpModel.builder(folder(spec, name)).predictor(options.predictor).warmUp(false).build()) {
+        KvpModel.builder(folder(spec, name))
+            .predictor(options.predictor)
+            .minAgreement(options.minAgreement)
+            .warmUp(false)
+            .build()) {
       if (spec.userObject() instanceof ChatCommand) {
         String system = value(spec, "--system-prompt", String.class);
         KvpChat.run(

@@ -53,6 +53,15 @@ final class KvPredict {
         description = "Which predictor: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
     Quality quality = Quality.FAITHFUL;
 
+    @Option(
+        names = "--min-agreement",
+        defaultValue = "0.5",
+        paramLabel = "SHARE",
+        description =
+            "auto reads exactly where the predictor was measured to agree with the exact model on"
+                + " less of the tokens (default: ${DEFAULT-VALUE}).")
+    double minAgreement;
+
     @Option(names = "--predictor", paramLabel = "FILE", description = "A predictor of your own.")
     @Nullable Path predictor;
 

@@ -47,11 +47,24 @@ final class PredictionOptions {
       description = "Which predictor: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   private Quality quality = Quality.FAITHFUL;
 
+  @Option(
+      names = "--min-agreement",
+      defaultValue = "0.5",
+      paramLabel = "SHARE",
+      description =
+          "auto reads exactly where the predictor was measured to agree with the exact model on less"
+              + " of the tokens (default: ${DEFAULT-VALUE}).")
+  private double minAgreement;
+
   @Option(names = "--predictor", paramLabel = "FILE", description = "A predictor of your own.")
   private @Nullable Path predictor;
 
   /** Makes them the defaults of a model. */
   KvpModel.Builder apply(KvpModel.Builder builder) {
-    return builder.mode(kvPredict == null ? mode : kvPredict).quality(quality).predictor(predictor);
+    return builder
+        .mode(kvPredict == null ? mode : kvPredict)
+        .quality(quality)
+        .minAgreement(minAgreement)
+        .predictor(predictor);
   }
 }

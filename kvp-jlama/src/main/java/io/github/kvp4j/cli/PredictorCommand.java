@@ -102,6 +102,10 @@ final class PredictorCommand implements Runnable {
               defaultValue = "42",
               description = "Of the choice of texts (default: ${DEFAULT-VALUE}).")
           long seed,
+      @Option(
+              names = "--update",
+              description = "Write the figures into the file, in place of those in it.")
+          boolean update,
       @Mixin JsonOption json) {
     json.check();
     TextCorpus corpus = TextCorpus.read(data, seed);
@@ -113,6 +117,9 @@ final class PredictorCommand implements Runnable {
           CalibrateCommand.measure(loaded, engine, p.predictor(), corpus, prompts, seed, progress);
       progress.end();
       printQuality(quality);
+      if (update) {
+        new PredictorFile(p.predictor(), p.base(), p.calibration(), quality).write(file);
+      }
       json.write(Map.of("file", file.toString(), "quality", quality));
     }
     return 0;

@@ -14,7 +14,6 @@
 package io.github.kvp4j.cli;
 
 import io.github.kvp4j.KvpException;
-import io.github.kvp4j.bench.BenchPlot;
 import io.github.kvp4j.training.LossTerms;
 import io.github.kvp4j.training.StepReport;
 import java.io.IOException;
@@ -25,10 +24,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
-import org.knowm.xchart.XYChart;
-import org.knowm.xchart.XYChartBuilder;
-import org.knowm.xchart.style.Styler;
-import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** The course of training as CSV, a line a step, and as a plot. */
 final class TrainingLog {
@@ -105,41 +100,11 @@ final class TrainingLog {
   /** Draws the loss of training and of held-out items; a plot that can't be drawn is no failure. */
   void draw() {
     try {
-      BenchPlot.write(
-          () -> {
-            XYChart chart =
-                new XYChartBuilder()
-                    .width(900)
-                    .height(600)
-                    .title("Loss")
-                    .xAxisTitle("step")
-                    .yAxisTitle("nats a token, weighted terms added")
-                    .theme(Styler.ChartTheme.GGPlot2)
-                    .build();
-            series(chart, "training", 2);
-            series(chart, "held out", 8);
-            return chart;
-          },
-          plot);
+      LossPlot.write(lines.subList(1, lines.size()), plot);
     } catch (NoClassDefFoundError e) {
       System.err.println("The loss is not drawn; add org.knowm.xchart:xchart to the class path.");
     } catch (KvpException e) {
       System.err.println(e.getMessage());
-    }
-  }
-
-  private void series(XYChart chart, String name, int column) {
-    List<Double> x = new ArrayList<>();
-    List<Double> y = new ArrayList<>();
-    for (String line : lines.subList(1, lines.size())) {
-      String[] fields = line.split(",", -1);
-      if (!fields[column].isEmpty()) {
-        x.add(Double.valueOf(fields[0]));
-        y.add(Double.valueOf(fields[column]));
-      }
-    }
-    if (!x.isEmpty()) {
-      chart.addSeries(name, x, y).setMarker(SeriesMarkers.NONE);
     }
   }
 

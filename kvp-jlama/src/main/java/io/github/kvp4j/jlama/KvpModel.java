@@ -42,6 +42,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -72,6 +73,9 @@ public final class KvpModel implements AutoCloseable {
   /** AUTO predicts where the work is at most this share of an exact prefill's. */
   private static final double BREAK_EVEN = 0.9;
 
+  /** AUTO predicts with what agrees with the exact base on this share of tokens at least. */
+  private static final double MIN_AGREEMENT = 0.5;
+
   /** Bytes of the prefix store by default, at most. */
   private static final long DEFAULT_PREFIX_STORE = 96L << 20;
 
@@ -91,6 +95,7 @@ public final class KvpModel implements AutoCloseable {
   private final ReentrantReadWriteLock lifecycle = new ReentrantReadWriteLock(true);
   private final SharedPrefixes prefixes;
   private final Quality defaultQuality;
+  private final double minAgreement;
   private final Map<Quality, Predictor> predictors;
   private volatile boolean closing;
 
@@ -98,6 +103,14 @@ public final class KvpModel implements AutoCloseable {
     this.directory = b.directory;
     this.defaultMode = b.mode;
     this.defaultQuality = b.quality;
+    this.minAgreement = b.minAgreement;
+    if (!(minAgreement >= 0 && minAgreement <= 1)) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The least agreement of a predictor is "
+              + minAgreement
+              + "; it must be between 0 and 1.");
+    }
     this.siblings = new Siblings(b.directory);
     Workers workers = b.threads == null ? Workers.shared() : Workers.of(b.threads);
     this.jlama = JlamaLoader.load(b.directory, b.workingType, b.quantize, b.threads);
@@ -509,7 +522,12 @@ public final class KvpModel implements AutoCloseable {
   private PrefillPlan choose(GenerateRequest request, int promptTokens, int reused) {
     KvpMode wanted = request.mode() == null ? defaultMode : request.mode();
     Quality quality = request.quality() == null ? defaultQuality : request.quality();
-    Predictor predictor = predictors.get(quality);
+    Quality used = predictors.containsKey(quality) ? quality : insteadOf(quality);
+    Predictor predictor = predictors.get(used);
+    String instead =
+        predictor == null || used == quality
+            ? ""
+            : "; no predictor of quality " + quality + " was found, so it was " + used + "'s";
     if (engine == null) {
       if (wanted != KvpMode.OFF && wanted != KvpMode.AUTO) {
         throw new KvpException(
@@ -537,11 +555,15 @@ public final class KvpModel implements AutoCloseable {
                   + directory
                   + "' was found; calibrate one or use EXACT.");
         }
-        yield new PrefillPlan(wanted, "asked for", predictor.prefill);
+        yield new PrefillPlan(wanted, "asked for" + instead, predictor.prefill);
       }
       case AUTO -> {
         if (predictor == null) {
           yield new PrefillPlan(KvpMode.EXACT, "no predictor for this model was found", null);
+        }
+        OptionalDouble agreement = predictor.file.worstAgreement(request.anchors());
+        if (minAgreement > 0 && agreement.orElse(0) < minAgreement) {
+          yield new PrefillPlan(KvpMode.EXACT, tooPoor(agreement) + instead, null);
         }
         double share =
             PrefillCost.relative(
@@ -549,7 +571,8 @@ public final class KvpModel implements AutoCloseable {
         yield share <= BREAK_EVEN
             ? new PrefillPlan(
                 KvpMode.PREDICT,
-                String.format(Locale.ROOT, "predicting takes %.0f %% of the work", 100 * share),
+                String.format(Locale.ROOT, "predicting takes %.0f %% of the work", 100 * share)
+                    + instead,
                 predictor.prefill)
             : new PrefillPlan(
                 KvpMode.EXACT,
@@ -561,6 +584,26 @@ public final class KvpModel implements AutoCloseable {
                 null);
       }
     };
+  }
+
+  private String tooPoor(OptionalDouble agreement) {
+    return agreement.isEmpty()
+        ? "the predictor was never measured: see kvp predictor verify --update"
+        : String.format(
+            Locale.ROOT,
+            "the predictor was measured to agree with the exact base on %.3f of the tokens, less"
+                + " than the least of %.3f that is asked for",
+            agreement.getAsDouble(),
+            minAgreement);
+  }
+
+  /**
+   * What serves where a model has no predictor of a quality: only the middle one has neighbours.
+   */
+  private Quality insteadOf(Quality quality) {
+    return quality != Quality.BALANCED
+        ? quality
+        : predictors.containsKey(Quality.FAITHFUL) ? Quality.FAITHFUL : Quality.FAST;
   }
 
   private KvpException closed() {
@@ -595,6 +638,7 @@ public final class KvpModel implements AutoCloseable {
     private final Path directory;
     private KvpMode mode = KvpMode.AUTO;
     private Quality quality = Quality.FAITHFUL;
+    private double minAgreement = MIN_AGREEMENT;
     private @Nullable Path predictor;
     private boolean predict = true;
     private boolean warmUp = true;
@@ -619,6 +663,20 @@ public final class KvpModel implements AutoCloseable {
     /** Which bundled predictor to use; {@link Quality#FAITHFUL} by default. */
     public Builder quality(Quality value) {
       this.quality = value;
+      return this;
+    }
+
+    /**
+     * The least measured quality that {@link KvpMode#AUTO} predicts with; below it prompts are read
+     * exactly, and the answer's reason of mode says so. A predictor whose file has no figures is
+     * below any. PREDICT, asked for by name, predicts with whatever there is.
+     *
+     * @param value share of tokens on which the predictor agreed with the exact base when it was
+     *     measured, on running text or on copied spans, whichever was worse; 0 to 1, 0.5 by
+     *     default; 0 asks for nothing
+     */
+    public Builder minAgreement(double value) {
+      this.minAgreement = value;
       return this;
     }
 

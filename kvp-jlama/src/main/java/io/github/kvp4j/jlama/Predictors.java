@@ -45,7 +45,7 @@ public final class Predictors {
   }
 
   /**
-   * Looks for {@code predictor-faithful.safetensors} or {@code predictor-fast.safetensors} in the
+   * Looks for {@code predictor-faithful.safetensors}, or {@code -balanced} or {@code -fast}, in the
    * model's folder, then among those bundled; empty where none was made for this base.
    */
   static Optional<PredictorFile> find(

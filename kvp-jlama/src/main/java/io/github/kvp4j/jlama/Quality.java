@@ -13,10 +13,15 @@
  */
 package io.github.kvp4j.jlama;
 
-/** Which of the bundled predictors is meant. */
+/** Which of a model's predictors is meant. */
 public enum Quality {
   /** Answers kept, moderate gain. */
   FAITHFUL,
+  /**
+   * Between the two in work and in detail. Where a model has no such predictor, the faithful one
+   * serves, or else the fast one, and the answer's reason of mode says so.
+   */
+  BALANCED,
   /** About half of the prefill work; detail that lies far back may be lost. */
   FAST
 }

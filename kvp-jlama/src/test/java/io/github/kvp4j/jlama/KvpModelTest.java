@@ -27,6 +27,7 @@ import io.github.kvp4j.jlama.TinyModelDirectory.Kind;
 import io.github.kvp4j.model.Weight;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.KvPredictor;
+import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.prefill.Cancellation;
 import java.io.IOException;
@@ -40,6 +41,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.SplittableRandom;
@@ -343,6 +345,69 @@ class KvpModelTest {
     }
   }
 
+  /** AUTO says why it does not predict with what was measured to be poor, or never measured. */
+  @Test
+  void autoRefusesAPoorPredictor() {
+    Path directory = TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).write(folder.resolve("model"));
+    Path file = folder.resolve("p.safetensors");
+    calibrate(directory, file);
+    GenerateRequest.Builder request =
+        GenerateRequest.builder(text(180, 4)).maxNewTokens(2).reusesPrefix(false);
+    GenerateRequest few = request.anchors(new Anchors(4, 8, 0)).build();
+    GenerateRequest many = request.anchors(new Anchors(4, 10, 0)).build();
+    KvpModel.Builder builder = KvpModel.builder(directory).predictor(file).warmUp(false);
+    try (KvpModel model = builder.build()) {
+      assertThat(model.generate(few).mode()).isEqualTo(KvpMode.PREDICT);
+    }
+    try (KvpModel model = builder.minAgreement(0.7).build()) {
+      GenerateResult result = model.generate(few);
+      assertThat(result.mode()).isEqualTo(KvpMode.EXACT);
+      assertThat(result.modeReason()).contains("0.600").contains("0.700");
+      assertThat(model.generate(many).mode()).isEqualTo(KvpMode.PREDICT);
+      assertThat(model.generate(predict(text(180, 4), few.anchors())).mode())
+          .isEqualTo(KvpMode.PREDICT);
+    }
+    calibrate(directory, file, List.of());
+    try (KvpModel model = builder.minAgreement(0.1).build()) {
+      GenerateResult result = model.generate(few);
+      assertThat(result.mode()).isEqualTo(KvpMode.EXACT);
+      assertThat(result.modeReason()).contains("never measured");
+    }
+    try (KvpModel model = builder.minAgreement(0).build()) {
+      assertThat(model.generate(few).mode()).isEqualTo(KvpMode.PREDICT);
+    }
+    refused(KvpException.Kind.BAD_ARGUMENT, "1.5", () -> builder.minAgreement(1.5).build());
+    refused(KvpException.Kind.BAD_ARGUMENT, "NaN", () -> builder.minAgreement(Double.NaN).build());
+  }
+
+  /** Where there is no balanced predictor the next better one serves, and the answer says so. */
+  @Test
+  void theBalancedQualityFallsToTheNearest() throws IOException {
+    Path directory = TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).write(folder.resolve("model"));
+    Path file = folder.resolve("p.safetensors");
+    calibrate(directory, file);
+    GenerateRequest request =
+        GenerateRequest.builder(text(180, 4))
+            .mode(KvpMode.PREDICT)
+            .quality(Quality.BALANCED)
+            .maxNewTokens(2)
+            .build();
+    for (Quality quality : List.of(Quality.FAST, Quality.FAITHFUL, Quality.BALANCED)) {
+      String name = quality.name().toLowerCase(Locale.ROOT);
+      Files.copy(file, directory.resolve("predictor-" + name + ".safetensors"));
+      try (KvpModel model = KvpModel.builder(directory).warmUp(false).build()) {
+        assertThat(model.predictor(quality)).isPresent();
+        assertThat(model.generate(request).modeReason())
+            .isEqualTo(
+                quality == Quality.BALANCED
+                    ? "asked for"
+                    : "asked for; no predictor of quality BALANCED was found, so it was "
+                        + quality
+                        + "'s");
+      }
+    }
+  }
+
   @Test
   void aPredictorForAnotherModelIsRefused() {
     Path directory = TinyModelDirectory.of(Kind.LLAMA_GROUPED_TIED).write(folder.resolve("a"));
@@ -387,6 +452,16 @@ class KvpModelTest {
   }
 
   private static void calibrate(Path directory, Path file) {
+    calibrate(
+        directory,
+        file,
+        List.of(
+            new MeasuredQuality("4/8/0", "text", 0.7, 0.1, 0.8, 0.9, 4),
+            new MeasuredQuality("4/8/0", "copy", 0.7, 0.1, 0.6, 0.9, 4),
+            new MeasuredQuality("4/9/0", "text", 0.8, 0.1, 0.9, 0.9, 4)));
+  }
+
+  private static void calibrate(Path directory, Path file, List<MeasuredQuality> measured) {
     try (KvpModel model = KvpModel.builder(directory).withoutPredictor().warmUp(false).build()) {
       CalibrationSettings settings =
           new CalibrationSettings(1, List.of(0, 1), new TreeSet<>(), 4, List.of(1e-3));
@@ -403,7 +478,7 @@ class KvpModelTest {
                   CalibrationProgress.SILENT,
                   Cancellation.NEVER)
               .fit();
-      new PredictorFile(predictor, model.fingerprint().orElseThrow(), Map.of(), List.of())
+      new PredictorFile(predictor, model.fingerprint().orElseThrow(), Map.of(), measured)
           .write(file);
     }
   }

@@ -65,6 +65,7 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
   private @Nullable Integer threadCount;
   private @Nullable Integer contextLength;
   private @Nullable Long prefixStoreBytes;
+  private @Nullable Double minAgreement;
   private ChatRequestParameters common = DefaultChatRequestParameters.EMPTY;
   private final KvpChatRequestParameters.Builder own = KvpChatRequestParameters.builder();
   private List<ChatModelListener> listeners = List.of();
@@ -171,6 +172,15 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
   /** Which of the model's predictors is used; {@link Quality#FAITHFUL} by default. */
   public B quality(@Nullable Quality value) {
     own.quality(value);
+    return self();
+  }
+
+  /**
+   * The least share of tokens on which a predictor must have agreed with the exact model, when it
+   * was measured, for {@link KvpMode#AUTO} to predict with it; 0.5 by default, 0 asks for nothing.
+   */
+  public B minAgreement(@Nullable Double value) {
+    this.minAgreement = value;
     return self();
   }
 
@@ -290,7 +300,8 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
                       workingType,
                       threadCount,
                       contextLength,
-                      prefixStoreBytes))
+                      prefixStoreBytes,
+                      minAgreement))
               : ModelLease.of(given);
       return ChatTurn.over(lease, name, defaults);
     } catch (KvpException e) {
@@ -311,6 +322,7 @@ public abstract sealed class KvpModelBuilder<B extends KvpModelBuilder<B>>
       refuse("threadCount", threadCount, "model");
       refuse("contextLength", contextLength, "model");
       refuse("prefixStoreBytes", prefixStoreBytes, "model");
+      refuse("minAgreement", minAgreement, "model");
     }
     if (modelDirectory != null) {
       refuse("modelName", modelName, "modelDirectory");

@@ -50,7 +50,8 @@ final class ModelLease {
       @Nullable DType workingType,
       @Nullable Integer threadCount,
       @Nullable Integer contextLength,
-      @Nullable Long prefixStoreBytes) {
+      @Nullable Long prefixStoreBytes,
+      @Nullable Double minAgreement) {
     /** With the files' real paths, so that the same files make the same key. */
     Key {
       directory = real(directory);
@@ -59,7 +60,7 @@ final class ModelLease {
 
     /** A model with the predictors that are found for it. */
     static Key of(Path directory) {
-      return new Key(directory, null, true, false, null, null, null, null);
+      return new Key(directory, null, true, false, null, null, null, null, null);
     }
 
     KvpModel load() {
@@ -71,6 +72,9 @@ final class ModelLease {
               .contextLength(contextLength);
       if (workingType != null) {
         builder.workingQuantizedType(workingType);
+      }
+      if (minAgreement != null) {
+        builder.minAgreement(minAgreement);
       }
       if (prefixStoreBytes != null) {
         builder.prefixStoreBytes(prefixStoreBytes);

@@ -90,6 +90,7 @@ class KvpAutoConfigurationTest {
             "langchain4j.kvp.chat-model.prefix-store-bytes=64KB",
             "langchain4j.kvp.chat-model.mode=exact",
             "langchain4j.kvp.chat-model.quality=fast",
+            "langchain4j.kvp.chat-model.min-agreement=0.9",
             "langchain4j.kvp.chat-model.anchors=1/2/3",
             "langchain4j.kvp.chat-model.refine-chunk=96/20",
             "langchain4j.kvp.chat-model.temperature=0.5",
@@ -229,7 +230,7 @@ class KvpAutoConfigurationTest {
               "langchain4j.kvp.chat-model.enabled",
               "langchain4j.kvp.chat-model.model-name",
               "langchain4j.kvp.streaming-chat-model.anchors")
-          .hasSize(40);
+          .hasSize(42);
     }
   }
 

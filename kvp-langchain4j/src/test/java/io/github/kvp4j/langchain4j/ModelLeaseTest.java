@@ -65,7 +65,8 @@ class ModelLeaseTest {
     Path file = ScriptedModel.writePredictor(directory, temp.resolve("p.safetensors"));
     ModelLease without = ModelLease.open(ModelLease.Key.of(directory));
     ModelLease with =
-        ModelLease.open(new ModelLease.Key(directory, file, true, false, null, null, null, null));
+        ModelLease.open(
+            new ModelLease.Key(directory, file, true, false, null, null, null, null, null));
     assertThat(with.model()).isNotSameAs(without.model());
     without.release();
     assertOpen(with.model());

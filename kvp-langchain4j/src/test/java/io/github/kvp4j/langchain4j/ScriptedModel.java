@@ -18,6 +18,7 @@ import io.github.kvp4j.calibration.CalibrationProgress;
 import io.github.kvp4j.calibration.CalibrationSettings;
 import io.github.kvp4j.calibration.RidgeCalibrator;
 import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.prefill.Cancellation;
 import java.io.IOException;
@@ -152,7 +153,11 @@ final class ScriptedModel {
               texts,
               CalibrationProgress.SILENT,
               Cancellation.NEVER);
-      new PredictorFile(calibrator.fit(), model.fingerprint().orElseThrow(), Map.of(), List.of())
+      new PredictorFile(
+              calibrator.fit(),
+              model.fingerprint().orElseThrow(),
+              Map.of(),
+              List.of(new MeasuredQuality("0/1/0", "text", 0.6, 0.1, 0.7, 0.7, 4)))
           .write(file);
       return file;
     }

@@ -50,7 +50,8 @@ public record KvpProperties(@DefaultValue Model chatModel, @DefaultValue Model s
    * @param prefixStoreBytes how much of earlier prompts is kept for those that begin alike, such as
    *     64MB; 0 is nothing
    * @param mode how prompts are read: auto, predict, predict_and_refine, exact or off
-   * @param quality which of the model's predictors is used: faithful or fast
+   * @param quality which of the model's predictors is used: faithful, balanced or fast
+   * @param minAgreement the least measured agreement, 0 to 1, of a predictor that auto uses
    * @param anchors the exact tokens of a predicted prompt, as sink/tail/top
    * @param refineChunk prompt tokens that predict_and_refine makes exact at a time, as tokens or
    *     tokens/milliseconds
@@ -74,6 +75,7 @@ public record KvpProperties(@DefaultValue Model chatModel, @DefaultValue Model s
       @Nullable DataSize prefixStoreBytes,
       @Nullable KvpMode mode,
       @Nullable Quality quality,
+      @Nullable Double minAgreement,
       @Nullable String anchors,
       @Nullable String refineChunk,
       @Nullable Double temperature,
@@ -100,6 +102,7 @@ public record KvpProperties(@DefaultValue Model chatModel, @DefaultValue Model s
           .prefixStoreBytes(prefixStoreBytes == null ? null : prefixStoreBytes.toBytes())
           .mode(mode)
           .quality(quality)
+          .minAgreement(minAgreement)
           .anchors(anchors == null ? null : Anchors.parse(anchors))
           .refine(refineChunk == null ? null : RefineSettings.parse(refineChunk))
           .temperature(temperature)
