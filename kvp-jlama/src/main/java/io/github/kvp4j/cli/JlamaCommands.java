@@ -130,7 +130,8 @@ final class JlamaCommands {
       return new CommandLine.RunLast().execute(parsed);
     }
     if (options.mode == null) {
-      for (String option : List.of("--quality", "--predictor", "--anchors", "--stats")) {
+      for (String option :
+          List.of("--quality", "--predictor", "--anchors", "--refine-chunk", "--stats")) {
         if (last.hasMatchedOption(option)) {
           throw new CommandLine.ParameterException(
               spec.commandLine(), "The option " + option + " needs --kv-predict.");

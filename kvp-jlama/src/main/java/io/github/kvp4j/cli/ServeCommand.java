@@ -43,8 +43,8 @@ import picocli.CommandLine.Option;
           + " requests may end, new ones are refused.",
       "",
       "Requests may name how their prompt is read in one more field, such as"
-          + " \"kvp\": {\"mode\": \"exact\"} (off, exact, predict, auto; quality faithful, balanced"
-          + " or fast; anchors)."
+          + " \"kvp\": {\"mode\": \"exact\"} (off, exact, predict, refine, auto; quality faithful,"
+          + " balanced or fast; anchors)."
     },
     footer = {
       "",

@@ -330,12 +330,17 @@ public final class KvpModel implements AutoCloseable {
 
   /**
    * A conversation as a prompt, by the model's chat template, with the begin of the answer. Calls
-   * of tools are left out; {@code io.github.kvp4j.tools.ToolPrompt} has them.
+   * of tools are left out; {@code io.github.kvp4j.tools.ToolPrompt} has them. A special token that
+   * a message spells out is text there ({@link KvpTokenizer#literal}).
    *
    * @throws KvpException UNSUPPORTED if there is no template, if it does not take such a
    *     conversation, or if it leaves a message out, as some do with system messages
    */
-  public String chatPrompt(List<ChatMessage> messages) {
+  public String chatPrompt(List<ChatMessage> conversation) {
+    List<ChatMessage> messages =
+        conversation.stream()
+            .map(m -> new ChatMessage(m.role(), tokenizer.literal(m.text()), m.calls()))
+            .toList();
     // Jlama renders with nested interpretation on: a message's own braces would be executed. A mark
     // that no message holds, after each opening brace, keeps the template engine from it.
     char mark = unusedIn(messages);

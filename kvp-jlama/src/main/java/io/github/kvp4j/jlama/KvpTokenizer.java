@@ -23,10 +23,12 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.PriorityQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +42,12 @@ import org.jspecify.annotations.Nullable;
 public final class KvpTokenizer {
   private static final int CACHED_PIECES = 50_000;
   private static final int CACHED_LENGTH = 64;
+
+  /**
+   * Keeps a special token's text from being read as that token; a noncharacter, which Unicode
+   * leaves to programs for their own use, so that no text is lost by leaving it out.
+   */
+  private static final char LITERAL = '\uFDD0';
 
   /** How GPT-2 cuts a text into words before merging. */
   private static final Pattern GPT2 =
@@ -56,6 +64,7 @@ public final class KvpTokenizer {
   private final boolean byteLevel;
   private final Map<String, int[]> pieces = new ConcurrentHashMap<>();
   private final int longestToken;
+  private final @Nullable Pattern special;
 
   KvpTokenizer(Tokenizer jlama) {
     this.jlama = jlama;
@@ -65,6 +74,22 @@ public final class KvpTokenizer {
         !model.byteFallback && model.vocabLookup.containsKey(String.valueOf(BYTE_TO_CHAR[' ']));
     this.longestToken =
         Math.max(1, model.vocabLookup.keySet().stream().mapToInt(String::length).max().orElse(1));
+    this.special = special(model);
+  }
+
+  /** Finds the special tokens' texts in a text; null where there are none. */
+  private static @Nullable Pattern special(TokenizerModel model) {
+    Map<String, Long> added = model.addedTokens();
+    if (added == null) {
+      return null;
+    }
+    String any =
+        added.keySet().stream()
+            // a mark goes between two characters
+            .filter(token -> token.length() > 1 && model.isSpecialToken(token))
+            .map(Pattern::quote)
+            .collect(Collectors.joining("|"));
+    return any.isEmpty() ? null : Pattern.compile(any);
   }
 
   /** The fewest tokens that a text of this many characters can have: a cheap bound. */
@@ -89,18 +114,46 @@ public final class KvpTokenizer {
   }
 
   /**
-   * The tokens of a text, special tokens in it recognised, none added.
+   * A text that {@link #encode} reads as plain text even where a special token is spelled out in
+   * it: for what a prompt holds of others' texts, lest a message end its own turn and begin
+   * another. Marks are put into such places, which {@code encode} leaves out again.
+   *
+   * @param text may hold such marks already
+   */
+  public String literal(String text) {
+    if (special == null) {
+      return text;
+    }
+    Matcher m = special.matcher(text);
+    StringBuilder out = null;
+    int at = 0;
+    // what begins within a match is looked at as well, since the mark breaks but the match itself
+    while (m.find(at)) {
+      out = out == null ? new StringBuilder(text.length() + 16) : out;
+      out.append(text, at, m.start() + 1).append(LITERAL);
+      at = m.start() + 1;
+    }
+    return out == null ? text : out.append(text, at, text.length()).toString();
+  }
+
+  /**
+   * The tokens of a text, special tokens in it recognised but for {@linkplain #literal literal}
+   * ones, none added.
    *
    * @return token ids, empty for an empty text
    */
   public int[] encode(String text) {
     if (!byteLevel) {
-      return Arrays.stream(jlama.encode(text)).mapToInt(Math::toIntExact).toArray();
+      // Jlama's own can't be told to leave a special token alone, so it never sees one whole
+      return Arrays.stream(text.split(String.valueOf(LITERAL), -1))
+          .flatMapToLong(part -> Arrays.stream(jlama.encode(part)))
+          .mapToInt(Math::toIntExact)
+          .toArray();
     }
     int[] out = new int[Math.max(16, text.length() / 3)];
     int count = 0;
-    for (String piece : pieces(text)) {
-      int[] ids = encodePiece(piece);
+    for (Piece piece : pieces(text)) {
+      int[] ids = piece.added ? added(piece.text) : encodePiece(piece.text);
       if (count + ids.length > out.length) {
         out = Arrays.copyOf(out, Math.max(count + ids.length, 2 * out.length));
       }
@@ -110,10 +163,13 @@ public final class KvpTokenizer {
     return Arrays.copyOf(out, count);
   }
 
+  /** A word of a text, or an added token in it. */
+  private record Piece(String text, boolean added) {}
+
   /** Cuts a text at added tokens, then by the tokenizer's own rules. */
-  private List<String> pieces(String text) {
+  private List<Piece> pieces(String text) {
     Pattern added = model.addedTokenPattern();
-    List<String> out = new ArrayList<>();
+    List<Piece> out = new ArrayList<>();
     int at = 0;
     if (added != null) {
       Matcher m = added.matcher(text);
@@ -122,7 +178,7 @@ public final class KvpTokenizer {
           continue;
         }
         cut(text.substring(at, m.start()), out);
-        out.add(m.group());
+        out.add(new Piece(m.group(), true));
         at = m.end();
       }
     }
@@ -134,11 +190,12 @@ public final class KvpTokenizer {
    * Applies the pre-tokenizers in order. Jlama's own leave out GPT-2's pattern, which {@code
    * ByteLevel} implies unless told not to, and {@code individual_digits}.
    */
-  private void cut(String segment, List<String> out) {
-    if (segment.isEmpty()) {
+  private void cut(String segment, List<Piece> out) {
+    String plain = segment.replace(String.valueOf(LITERAL), "");
+    if (plain.isEmpty()) {
       return;
     }
-    List<String> parts = List.of(segment);
+    List<String> parts = List.of(plain);
     TokenizerModel.PreTokenizer rules = model.preTokenizer();
     if (rules == null || rules.pretokenizers.isEmpty()) {
       parts = split(GPT2, parts);
@@ -153,7 +210,7 @@ public final class KvpTokenizer {
             };
       }
     }
-    out.addAll(parts);
+    parts.forEach(part -> out.add(new Piece(part, false)));
   }
 
   /** Each match becomes a piece, and so does what lies between two. */
@@ -178,12 +235,11 @@ public final class KvpTokenizer {
     return out;
   }
 
+  private int[] added(String token) {
+    return new int[] {Objects.requireNonNull(model.addedTokens().get(token)).intValue()};
+  }
+
   private int[] encodePiece(String piece) {
-    Map<String, Long> added = model.addedTokens();
-    Long special = added == null ? null : added.get(piece);
-    if (special != null) {
-      return new int[] {special.intValue()};
-    }
     int[] known = pieces.get(piece);
     if (known != null) {
       return known;

@@ -153,7 +153,9 @@ record ApiRequest(
 
   /** The one extension: how the prompt is read. */
   private static void prediction(Fields kvp, GenerateRequest.Builder settings) {
-    settings.mode(kvp.oneOf("mode", KvpMode.class).orElse(null));
+    boolean refines = kvp.text("mode").filter("refine"::equals).isPresent(); // as options have it
+    settings.mode(
+        refines ? KvpMode.PREDICT_AND_REFINE : kvp.oneOf("mode", KvpMode.class).orElse(null));
     settings.quality(kvp.oneOf("quality", Quality.class).orElse(null));
     kvp.text("anchors")
         .ifPresent(text -> {

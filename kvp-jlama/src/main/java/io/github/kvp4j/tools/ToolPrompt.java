@@ -47,8 +47,11 @@ public record ToolPrompt(String text, String begin) {
     if (tools.isEmpty() && messages.stream().allMatch(message -> message.calls().isEmpty())) {
       return new ToolPrompt(model.chatPrompt(messages), "");
     }
-    String own = ToolTemplate.render(model.jlama().getTokenizer().getModel(), messages, tools);
-    String prompt = own == null ? model.chatPrompt(plain(messages, tools)) : own;
+    LiteralTexts literal = new LiteralTexts(model.tokenizer()::literal);
+    List<ChatMessage> safe = messages.stream().map(literal::message).toList();
+    List<Tool> shown = tools.stream().map(literal::tool).toList();
+    String own = ToolTemplate.render(model.jlama().getTokenizer().getModel(), safe, shown);
+    String prompt = own == null ? model.chatPrompt(plain(safe, shown)) : own;
     boolean tagged = prompt.contains(ToolCallParser.OPEN);
     return new ToolPrompt(prompt, callRequired ? begin(tools, tagged) : "");
   }

@@ -84,6 +84,7 @@ class JlamaCommandsTest {
       value = {
         "chat o/n --stats; needs --kv-predict",
         "complete o/n --prompt x --anchors 1/2/3; needs --kv-predict",
+        "chat o/n --refine-chunk 8; needs --kv-predict",
         "chat o/n --kv-predict --threads 3; is Jlama's own",
         "chat o/n --kv-predict=sideways; is no mode; give auto",
         "chat; Missing required parameter",

@@ -131,6 +131,8 @@ class KvpServerTest extends ServerTestBase {
     assertThat(r.mode()).isEqualTo(KvpMode.PREDICT);
     assertThat(r.quality()).isEqualTo(Quality.FAST);
     assertThat(r.anchors()).isEqualTo(new Anchors(1, 2, 3));
+    chat("\"kvp\": {\"mode\": \"refine\"}");
+    assertThat(answerer.requests.getLast().mode()).isEqualTo(KvpMode.PREDICT_AND_REFINE);
     chat("\"stop\": \"end\", \"top_p\": 0");
     GenerateRequest d = answerer.requests.getLast();
     assertThat(d.temperature()).as("OpenAI's default").isEqualTo(1);

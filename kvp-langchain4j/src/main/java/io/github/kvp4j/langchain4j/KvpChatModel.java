@@ -17,7 +17,9 @@ import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.spi.ServiceHelper;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * LangChain4j's chat model on this machine, with a predicted KV cache.
@@ -41,9 +43,15 @@ public final class KvpChatModel implements ChatModel, AutoCloseable {
     this.listeners = b.listeners();
   }
 
-  /** Starts with the default model, which need not be set. */
+  /**
+   * Starts with the default model, which need not be set; or with what the first {@link
+   * KvpChatModelBuilderFactory} that {@code ServiceLoader} finds has set.
+   */
   public static Builder builder() {
-    return new Builder();
+    return ServiceHelper.loadFactories(KvpChatModelBuilderFactory.class).stream()
+        .findFirst()
+        .map(Supplier::get)
+        .orElseGet(Builder::new);
   }
 
   /**
@@ -86,11 +94,12 @@ public final class KvpChatModel implements ChatModel, AutoCloseable {
   }
 
   /** Collects the settings. */
-  public static final class Builder extends KvpModelBuilder<Builder> {
-    private Builder() {}
+  public static non-sealed class Builder extends KvpModelBuilder<Builder> {
+    /** For factories and what extends it; others call {@link KvpChatModel#builder}. */
+    public Builder() {}
 
     @Override
-    Builder self() {
+    final Builder self() {
       return this;
     }
 

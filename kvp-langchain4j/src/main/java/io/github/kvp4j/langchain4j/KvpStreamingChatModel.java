@@ -17,9 +17,11 @@ import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import dev.langchain4j.spi.ServiceHelper;
 import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,9 +49,15 @@ public final class KvpStreamingChatModel implements StreamingChatModel, AutoClos
     this.executor = b.executor == null ? KvpStreamingChatModel::startThread : b.executor;
   }
 
-  /** Starts with the default model, which need not be set. */
+  /**
+   * Starts with the default model, which need not be set; or with what the first {@link
+   * KvpStreamingChatModelBuilderFactory} that {@code ServiceLoader} finds has set.
+   */
   public static Builder builder() {
-    return new Builder();
+    return ServiceHelper.loadFactories(KvpStreamingChatModelBuilderFactory.class).stream()
+        .findFirst()
+        .map(Supplier::get)
+        .orElseGet(Builder::new);
   }
 
   /**
@@ -98,13 +106,14 @@ public final class KvpStreamingChatModel implements StreamingChatModel, AutoClos
   }
 
   /** Collects the settings. */
-  public static final class Builder extends KvpModelBuilder<Builder> {
+  public static non-sealed class Builder extends KvpModelBuilder<Builder> {
     private @Nullable Executor executor;
 
-    private Builder() {}
+    /** For factories and what extends it; others call {@link KvpStreamingChatModel#builder}. */
+    public Builder() {}
 
     @Override
-    Builder self() {
+    final Builder self() {
       return this;
     }
 

@@ -27,9 +27,9 @@ import java.util.List;
 /**
  * Counts tokens with a model's own tokenizer and chat template.
  *
- * <p>A text is counted exactly. A message counts its text, its tool calls, and what the template
- * puts around a message; a conversation also what the template adds to each prompt, such as a
- * system message of its own. Content other than text counts nothing.
+ * <p>A text is counted exactly, as it stands in a message. A message counts its text, its tool
+ * calls, and what the template puts around a message; a conversation also what the template adds to
+ * each prompt, such as a system message of its own. Content other than text counts nothing.
  */
 public final class KvpTokenCountEstimator implements TokenCountEstimator {
   private static final UserMessage USER = UserMessage.from("a");
@@ -60,7 +60,7 @@ public final class KvpTokenCountEstimator implements TokenCountEstimator {
 
   @Override
   public int estimateTokenCountInText(String text) {
-    return model.tokenizer().encode(text).length;
+    return model.tokenizer().encode(model.tokenizer().literal(text)).length;
   }
 
   @Override

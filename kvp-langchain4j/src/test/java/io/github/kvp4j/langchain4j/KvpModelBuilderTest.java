@@ -25,6 +25,8 @@ import dev.langchain4j.model.output.TokenUsage;
 import io.github.kvp4j.jlama.KvpMode;
 import io.github.kvp4j.jlama.KvpModel;
 import java.io.IOException;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -86,6 +88,47 @@ class KvpModelBuilderTest {
       if (before != null) {
         System.setProperty("kvp.model", before);
       }
+    }
+  }
+
+  /** As a framework would bring it along. */
+  public static final class Factory implements KvpChatModelBuilderFactory {
+    @Override
+    public KvpChatModel.Builder get() {
+      return new KvpChatModel.Builder().modelDirectory(directory).temperature(0.7);
+    }
+  }
+
+  /** The same for streams. */
+  public static final class StreamingFactory implements KvpStreamingChatModelBuilderFactory {
+    @Override
+    public KvpStreamingChatModel.Builder get() {
+      return new KvpStreamingChatModel.Builder().modelDirectory(directory).temperature(0.7);
+    }
+  }
+
+  @Test
+  void aFactoryThatIsFoundMakesTheBuilders() throws IOException {
+    Path services = Files.createDirectories(temp.resolve("spi/META-INF/services"));
+    Files.writeString(
+        services.resolve(KvpChatModelBuilderFactory.class.getName()), Factory.class.getName());
+    Files.writeString(
+        services.resolve(KvpStreamingChatModelBuilderFactory.class.getName()),
+        StreamingFactory.class.getName());
+    Thread thread = Thread.currentThread();
+    ClassLoader before = thread.getContextClassLoader();
+    try (URLClassLoader loader =
+        new URLClassLoader(new URL[] {temp.resolve("spi").toUri().toURL()}, before)) {
+      thread.setContextClassLoader(loader);
+      try (KvpChatModel model = KvpChatModel.builder().build();
+          KvpStreamingChatModel streaming = KvpStreamingChatModel.builder().topK(3).build()) {
+        assertThat(model.chat("Hi")).isEqualTo("Hello");
+        assertThat(model.defaultRequestParameters().temperature()).isEqualTo(0.7);
+        assertThat(streaming.defaultRequestParameters().temperature()).isEqualTo(0.7);
+        assertThat(streaming.defaultRequestParameters().topK()).isEqualTo(3);
+      }
+    } finally {
+      thread.setContextClassLoader(before);
     }
   }
 

@@ -1,0 +1,23 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.langchain4j;
+
+import java.util.function.Supplier;
+
+/**
+ * Makes the builders of chat models, found through {@code ServiceLoader}: for a framework that
+ * brings settings of its own along, without a change to the code that calls {@link
+ * KvpChatModel#builder}.
+ */
+public interface KvpChatModelBuilderFactory extends Supplier<KvpChatModel.Builder> {}
