@@ -13,7 +13,6 @@
  */
 package io.github.kvp4j.bench;
 
-
 import com.github.tjake.jlama.math.ActivationFunction;
 import com.github.tjake.jlama.math.VectorMath;
 import com.github.tjake.jlama.model.AbstractModel;
@@ -180,7 +179,8 @@ public class ElementwiseBenchmark {
         column -> {
           for (int row = 0; row < ROWS; row++) {
             float value = jlamaGate.get(row, column);
-            jlamaGate.set(ActivationFunction.eval(ActivationFunction.Type.SILU, value), row, column);
+            jlamaGate.set(
+                ActivationFunction.eval(ActivationFunction.Type.SILU, value), row, column);
           }
         });
     TensorOperationsProvider.get().maccumulate(jlamaGate, jlamaUp, 0, INNER);

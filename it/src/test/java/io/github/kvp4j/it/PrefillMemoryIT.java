@@ -29,8 +29,11 @@ import org.junit.jupiter.api.io.TempDir;
 /** What a long prompt takes in memory, of a process that does nothing else, as Linux counts it. */
 @EnabledOnOs(OS.LINUX)
 class PrefillMemoryIT {
-  /** Over the loaded model; 189 MB of it are the prompt's keys and values in Jlama's buffer. */
-  private static final double MOST_MEGABYTES = 300;
+  /**
+   * Over the loaded model; 180 MB of it are the prompt's keys and values in Jlama's buffer, and what
+   * the JVM compiles on its first prompt counts too.
+   */
+  private static final double MOST_MEGABYTES = 350;
 
   @Test
   void aPromptOf4096TokensAddsLittle(@TempDir Path dir) throws Exception {
