@@ -30,8 +30,8 @@ import org.junit.jupiter.api.io.TempDir;
 @EnabledOnOs(OS.LINUX)
 class PrefillMemoryIT {
   /**
-   * Over the loaded model; 180 MB of it are the prompt's keys and values in Jlama's buffer, and what
-   * the JVM compiles on its first prompt counts too.
+   * Over the loaded model; 180 MB of it are the prompt's keys and values in Jlama's buffer, and
+   * what the JVM compiles on its first prompt counts too.
    */
   private static final double MOST_MEGABYTES = 350;
 
