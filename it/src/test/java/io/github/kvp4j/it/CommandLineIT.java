@@ -230,7 +230,11 @@ class CommandLineIT {
             file.toString());
     assertThat(o.exit()).as(o.err()).isZero();
     CliRun info = CliRun.of("predictor", "info", file.toString());
-    assertThat(info.out()).contains("sources      [20, 26]").contains("linearised   [20]");
+    assertThat(info.out())
+        .contains("sources      [20, 26]")
+        .contains("linearised   [20]")
+        .containsPattern(
+            "cost         512 tokens, anchors 4/64/0: \\d+\\.\\d of 1\\d\\d\\.\\d GFLOP, 0\\.\\d+");
     Path json = dir.resolve("quality.json");
     CliRun verify =
         CliRun.of(

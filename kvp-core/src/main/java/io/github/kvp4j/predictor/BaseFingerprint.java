@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.predictor;
 
+import io.github.kvp4j.KvpException;
 import io.github.kvp4j.model.LayerWeights;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
@@ -20,8 +21,12 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
 
 /**
  * What a predictor remembers of its base, so that it is never used on another.
@@ -35,6 +40,9 @@ import java.util.Map;
  * @param weights SHA-256 over the norm vectors
  */
 public record BaseFingerprint(String shape, String tokenizer, String weights) {
+  private static final Set<String> SIZES =
+      Set.of("layers", "hidden", "heads", "kvHeads", "headSize", "feedForward", "vocabulary");
+
   /** The fingerprint of a base. */
   public static BaseFingerprint of(ModelWeights weights, Map<String, Long> vocabulary) {
     return new BaseFingerprint(describe(weights.shape()), tokenizer(vocabulary), weights(weights));
@@ -55,6 +63,43 @@ public record BaseFingerprint(String shape, String tokenizer, String weights) {
         + s.feedForward()
         + ",vocabulary="
         + s.vocabulary();
+  }
+
+  /**
+   * The sizes that {@link #shape} tells of; those that it does not, context length and epsilon, are
+   * made up. Empty where it is no such text.
+   */
+  public Optional<ModelShape> sizes() {
+    Map<String, Integer> sizes = new HashMap<>();
+    for (String part : shape.split(",", -1)) {
+      String[] pair = part.split("=", -1);
+      if (pair.length != 2 || !pair[1].matches("\\d{1,9}")) {
+        return Optional.empty();
+      }
+      sizes.put(pair[0], Integer.valueOf(pair[1]));
+    }
+    if (!sizes.keySet().equals(SIZES)) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(
+          new ModelShape(
+              size(sizes, "layers"),
+              size(sizes, "hidden"),
+              size(sizes, "heads"),
+              size(sizes, "kvHeads"),
+              size(sizes, "headSize"),
+              size(sizes, "feedForward"),
+              size(sizes, "vocabulary"),
+              1,
+              1e-5f));
+    } catch (KvpException e) {
+      return Optional.empty(); // a size of 0, or heads that do not fit
+    }
+  }
+
+  private static int size(Map<String, Integer> sizes, String name) {
+    return Objects.requireNonNull(sizes.get(name));
   }
 
   private static String tokenizer(Map<String, Long> vocabulary) {

@@ -13,7 +13,6 @@
  */
 package io.github.kvp4j.predictor;
 
-import io.github.kvp4j.KvpException;
 import io.github.kvp4j.kernel.Kernels;
 import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
@@ -266,54 +265,48 @@ public final class PredictedPrefill {
   }
 
   private Outcome separate(Auxiliary.Separate s, Request r) {
-    if (r.anchors.top() > 0) {
-      throw new KvpException(
-          KvpException.Kind.UNSUPPORTED,
-          "The anchors are " + r.anchors + "; top anchors are chosen for PREFIX predictors only.");
-    }
     int read = r.length() - 1; // the last token is the base's
     boolean[] exact = sinkAndTail(r.length(), r.reused, r.anchors);
     PrefillEngine engine = Objects.requireNonNull(auxiliary);
     KvCache own = new KvCache(engine.weights().shape(), Math.max(1, read));
+    boolean looks = r.anchors.top() > 0 && read > 0;
+    AttentionMass mass =
+        looks && r.anchors.look() == Anchors.Look.LOWER
+            // what the auxiliary reads of the tail, its last token at least
+            ? new AttentionMass(r.length(), Math.min(read - 1, tailStart(r.length(), r.anchors)))
+            : null;
     if (read > 0) {
-      engine.prefill(Arrays.copyOf(r.tokens, read), 0, own, r.cancellation);
+      engine.prefill(
+          Arrays.copyOf(r.tokens, read), 0, own, LayerListener.NONE, mass, r.cancellation);
       engine.unrotateKeys(own, read);
     }
     int hidden = shape.hidden();
-    float[] streams = new float[count(exact) * hidden]; // (anchor, hidden)
-    for (int p = 0, at = 0; p < r.length(); p++) {
-      if (exact[p]) {
-        base.weights().embedding().row(r.tokens[p], streams, at++ * hidden);
-      }
-    }
+    float[] embedded = new float[r.rows() * hidden]; // (row, hidden)
+    base.embed(r.tokens, r.reused, r.length(), embedded);
     int width = engine.weights().shape().kvLength();
-    float[] last =
-        upperLayers(
-            r,
-            exact,
-            streams,
-            p -> {
-              int source = s.map().source(p.layer());
-              if (read > r.reused) {
-                project(
-                    p,
-                    read - r.reused,
-                    own.keys(source),
-                    own.values(source),
-                    r.reused * width,
-                    width,
-                    r.reused,
-                    r.cache);
-              }
-            },
-            r.listener,
-            null);
-    float[] embedded = null;
-    if (r.refinable) {
-      embedded = new float[r.rows() * hidden]; // (row, hidden)
-      base.embed(r.tokens, r.reused, r.length(), embedded);
+    Consumer<LinearProjection> predict =
+        p -> {
+          int source = s.map().source(p.layer());
+          if (read > r.reused) {
+            project(
+                p,
+                read - r.reused,
+                own.keys(source),
+                own.values(source),
+                r.reused * width,
+                width,
+                r.reused,
+                r.cache);
+          }
+        };
+    if (mass != null) {
+      chooseTop(exact, r, mass.mass());
+    } else if (looks) {
+      chooseTop(exact, r, look(r, exact, rowsOf(exact, r.reused, embedded), predict));
     }
-    return new Outcome(last, embedded);
+    float[] last =
+        upperLayers(r, exact, rowsOf(exact, r.reused, embedded), predict, r.listener, null);
+    return new Outcome(last, r.refinable ? embedded : null);
   }
 
   /** The streams of the exact positions, {@code (anchor, hidden)}. */

@@ -75,18 +75,32 @@ public final class PrefillCost {
     int layers = base.layers() - first;
     sum += upper(base, sinkAndTail + top, seen + top * attentionRow(base, n), layers, n);
     if (anchors.top() > 0) {
-      double mass = 0; // half of attention: queries with keys, no values
-      for (int i = 0; i < Math.min(n, anchors.tail()); i++) {
-        mass += attentionRow(base, n - i) / 2;
-      }
+      double mass = tailLook(base, n, anchors.tail());
       sum +=
           switch (anchors.look()) {
-            case LOWER -> first * mass;
+            case LOWER ->
+                predictor.auxiliary() instanceof Auxiliary.Separate separate
+                    ? ownLook(separate.shape(base), read, anchors.tail() - 1)
+                    : first * mass;
             // the tail looks first: the projections and a run of its own, all rows to the end
             case UPPER -> projections + layers * (sinkAndTail * layer(base) + seen + mass);
           };
     }
     return sum;
+  }
+
+  /** What the last {@code tail} of {@code n} tokens attend to in one layer: no values are read. */
+  private static double tailLook(ModelShape s, int n, int tail) {
+    double sum = 0;
+    for (int i = 0; i < Math.min(n, tail); i++) {
+      sum += attentionRow(s, n - i) / 2;
+    }
+    return sum;
+  }
+
+  /** The look of an auxiliary of {@code read} tokens, of which the last layer has the last only. */
+  private static double ownLook(ModelShape s, int read, int tail) {
+    return (s.layers() - 1) * tailLook(s, read, Math.max(1, tail)) + tailLook(s, read, 1);
   }
 
   /** {@code rows} anchors through the last {@code layers}, {@code attention} a layer. */

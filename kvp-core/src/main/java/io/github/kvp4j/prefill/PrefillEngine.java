@@ -82,6 +82,22 @@ public final class PrefillEngine {
    */
   public float[] prefill(
       int[] tokens, int reused, KvCache cache, LayerListener listener, Cancellation cancellation) {
+    return prefill(tokens, reused, cache, listener, null, cancellation);
+  }
+
+  /**
+   * As the other, watching what the prompt's tail attends to: in the last layer the last token
+   * alone, since no other goes through it.
+   *
+   * @param mass what attention is added to, or null
+   */
+  public float[] prefill(
+      int[] tokens,
+      int reused,
+      KvCache cache,
+      LayerListener listener,
+      @Nullable AttentionMass mass,
+      Cancellation cancellation) {
     checkPrompt(tokens, reused, cache);
     int[] positions = range(reused, tokens.length);
     float[] x = new float[Math.multiplyExact(positions.length, shape.hidden())]; // (row, hidden)
@@ -101,7 +117,7 @@ public final class PrefillEngine {
               cache,
               Map.of(),
               null,
-              null,
+              mass,
               cancellation),
           x,
           scratch);

@@ -50,6 +50,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -315,20 +316,76 @@ public class KeystoneTest {
     assertIsBase(weights, ownMaps(weights, split, List.of(split)), anchors, n);
   }
 
+  /**
+   * An auxiliary with layers of its own looks as it reads: at all of the tail that it reads below
+   * its last layer, and there at its last token.
+   */
+  @ParameterizedTest
+  @CsvSource({"6, 0", "6, 5", "1, 0"})
+  void topAnchorsAreThoseTheSiblingAttendsToMost(int tail, int reused) {
+    ModelWeights weights = TinyModels.random(TinyModels.shape(3, 32, 4, 2, 8), false, true, 12);
+    int n = 40;
+    int read = n - 1;
+    Anchors anchors = new Anchors(2, tail, 7);
+    int[] tokens = TinyModels.tokens(n, weights.shape().vocabulary(), 13);
+    int[] own = Arrays.copyOf(tokens, read);
+    double[] mass = attentionOfTail(weights, own, 2, Math.min(read - 1, n - tail));
+    double[] below = attentionOfTail(weights, own, 2, read - 1);
+    double[] all = attentionOfTail(weights, own, 3, read - 1);
+    Set<Integer> expected =
+        IntStream.range(Math.max(reused, anchors.sink()), n - tail)
+            .boxed()
+            .sorted(
+                (a, b) -> Double.compare(mass[b] + all[b] - below[b], mass[a] + all[a] - below[a]))
+            .limit(anchors.top())
+            .collect(Collectors.toCollection(TreeSet::new));
+    IntStream.range(0, Math.max(reused, anchors.sink())).forEach(expected::add);
+    IntStream.range(n - tail, n).forEach(expected::add);
+    assertThat(exactOf(weights, identitySibling(weights), anchors, tokens, reused))
+        .isEqualTo(expected);
+    assertIsBase(weights, identitySibling(weights), anchors, n);
+  }
+
+  /** The base looks over predicted keys in all its layers, whoever predicted them. */
   @Test
-  void topAnchorsAreForPrefixPredictorsOnly() {
-    ModelWeights weights = TinyModels.random(TinyModels.shape(2, 24, 4, 2, 6), false, true, 28);
-    PredictedPrefill prefill =
-        new PredictedPrefill(new PrefillEngine(weights, KERNELS), identitySibling(weights));
-    refused(
-        KvpException.Kind.UNSUPPORTED,
-        () ->
-            prefill.prefill(
-                new int[] {1, 2, 3},
-                0,
-                new Anchors(0, 1, 1),
-                new KvCache(weights.shape(), 3),
-                Cancellation.NEVER));
+  void topAnchorsMayBeLookedForOverTheSiblingsKeys() {
+    ModelWeights weights = TinyModels.random(TinyModels.shape(3, 32, 4, 2, 8), false, true, 12);
+    int n = 40;
+    Anchors anchors = new Anchors(2, 6, 6, Anchors.Look.UPPER, 3);
+    int[] tokens = TinyModels.tokens(n, weights.shape().vocabulary(), 13);
+    double[] mass = attentionOfTail(weights, tokens, 3, n - anchors.tail());
+    double[] received = new double[(n + 2) / 3];
+    for (int p = anchors.sink(); p < n - anchors.tail(); p++) {
+      received[p / 3] += mass[p];
+    }
+    Set<Integer> expected =
+        IntStream.range(0, received.length)
+            .boxed()
+            .sorted((a, b) -> Double.compare(received[b], received[a]))
+            .flatMap(w -> IntStream.range(w * 3, w * 3 + 3).boxed())
+            .filter(p -> p >= anchors.sink() && p < n - anchors.tail())
+            .limit(anchors.top())
+            .collect(Collectors.toCollection(TreeSet::new));
+    IntStream.range(0, anchors.sink()).forEach(expected::add);
+    IntStream.range(n - anchors.tail(), n).forEach(expected::add);
+    assertThat(exactOf(weights, identitySibling(weights), anchors, tokens, 0)).isEqualTo(expected);
+    assertIsBase(weights, identitySibling(weights), anchors, n);
+  }
+
+  /** The positions that are exact in the last layer. */
+  private static Set<Integer> exactOf(
+      ModelWeights weights, KvPredictor predictor, Anchors anchors, int[] tokens, int reused) {
+    PrefillEngine base = new PrefillEngine(weights, KERNELS);
+    KvCache cache = new KvCache(weights.shape(), tokens.length);
+    if (reused > 0) {
+      base.prefill(Arrays.copyOf(tokens, reused), 0, cache, Cancellation.NEVER);
+    }
+    new PredictedPrefill(base, predictor)
+        .prefill(tokens, reused, anchors, cache, Cancellation.NEVER);
+    return IntStream.range(0, tokens.length)
+        .filter(p -> cache.state(weights.shape().layers() - 1, p) == KvCache.RowState.EXACT)
+        .boxed()
+        .collect(Collectors.toCollection(TreeSet::new));
   }
 
   /** Each layer is handed on complete, in order, and then no longer needed. */

@@ -68,6 +68,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.io.TempDirFactory;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -1018,6 +1019,45 @@ class PredictorFileTest {
       if (control || message.length() > 800 || !message.endsWith(".")) {
         fail("The message is no short sentence: %s", message);
       }
+    }
+  }
+
+  /** What is asked for by the figures of the nearest anchors that are no larger. */
+  @ParameterizedTest
+  @CsvSource({
+    "4/64/0, 0.47", // as measured: the worse task
+    "4/80/8, 0.47", // more exact tokens than measured
+    "4/40/0, 0.3", // the larger of the two that it has
+    "8/1/0, 0.2",
+    "0/1/0, 0.2",
+    "4/16/64@upper, 0.3" // looked for elsewhere than what was measured
+  })
+  void theWorstAgreementIsThatOfTheNearestAnchors(String anchors, double expected) {
+    List<MeasuredQuality> measured = new ArrayList<>(example().quality());
+    measured.add(new MeasuredQuality("0/1/0", "text", 0.5, 0.3, 0.2, 0.1, 16));
+    measured.add(new MeasuredQuality("4/16/0", "text", 0.5, 0.3, 0.3, 0.1, 16));
+    measured.add(new MeasuredQuality("4/16/64", "text", 0.6, 0.3, 0.6, 0.1, 16));
+    PredictorFile file =
+        new PredictorFile(example().predictor(), example().base(), Map.of(), measured);
+    assertThat(file.worstAgreement(Anchors.parse(anchors))).hasValue(expected);
+    assertThat(
+            new PredictorFile(example().predictor(), example().base(), Map.of(), List.of())
+                .worstAgreement(Anchors.parse(anchors)))
+        .isEmpty();
+  }
+
+  @Test
+  void theFingerprintTellsTheSizes() {
+    ModelShape sizes = example().base().sizes().orElseThrow();
+    assertThat(PrefillCost.exact(sizes, 300)).isEqualTo(PrefillCost.exact(SHAPE, 300));
+    for (String text :
+        List.of(
+            "",
+            "layers=2",
+            example().base().shape().replace("layers=", "layers=x"),
+            example().base().shape() + ",layers=3,more=1",
+            example().base().shape().replaceFirst("layers=\\d+", "layers=0"))) {
+      assertThat(new BaseFingerprint(text, "", "").sizes()).as(text).isEmpty();
     }
   }
 

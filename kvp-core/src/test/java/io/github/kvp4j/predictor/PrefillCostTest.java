@@ -116,11 +116,17 @@ class PrefillCostTest {
   void topAnchorsCostALittleLessThanReckoned(String text) {
     Anchors top = Anchors.parse(text);
     for (KvPredictor predictor :
-        List.of(prefix(3, List.of(3), Set.of()), prefix(4, List.of(4), Set.of(1, 2)))) {
+        List.of(
+            prefix(3, List.of(3), Set.of()),
+            prefix(4, List.of(4), Set.of(1, 2)),
+            sibling(),
+            layerPruned())) {
       double actual = count(predictor, top, 700);
       double reckoned = PrefillCost.predicted(SHAPE, predictor, top, 700);
       assertThat(reckoned).isGreaterThanOrEqualTo(actual);
-      assertThat(reckoned).isCloseTo(actual, withinPercentage(5));
+      // with 40 top tokens in few layers the attention that they do not do weighs most
+      boolean separate = predictor.auxiliary() instanceof Auxiliary.Separate;
+      assertThat(reckoned).isCloseTo(actual, withinPercentage(separate ? 20 : 5));
     }
   }
 

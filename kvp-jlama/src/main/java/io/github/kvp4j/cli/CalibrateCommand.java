@@ -44,7 +44,6 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -450,16 +449,13 @@ final class CalibrateCommand implements Callable<Integer> {
               + " more text.");
     }
     PredictedPrefill prefill = new PredictedPrefill(engine, predictor);
-    // top anchors are chosen by the layers of a prefix
     List<Anchors> settings =
-        Stream.of(
-                new Anchors(0, 1, 0),
-                new Anchors(4, 16, 0),
-                new Anchors(4, 24, 0),
-                Anchors.DEFAULT,
-                new Anchors(4, 64, 64))
-            .filter(a -> a.top() == 0 || predictor.auxiliary().kind() == AuxiliaryKind.PREFIX)
-            .toList();
+        List.of(
+            new Anchors(0, 1, 0),
+            new Anchors(4, 16, 0),
+            new Anchors(4, 24, 0),
+            Anchors.DEFAULT,
+            new Anchors(4, 64, 64));
     List<CacheQuality.Prefill> ways = new ArrayList<>();
     for (Anchors a : settings) {
       ways.add((tokens, cache) -> prefill.prefill(tokens, 0, a, cache, Cancellation.NEVER));

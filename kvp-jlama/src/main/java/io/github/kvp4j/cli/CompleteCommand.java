@@ -138,7 +138,7 @@ final class CompleteCommand implements Callable<Integer> {
         String.format(
             Locale.ROOT,
             "%s (%s): %d prompt tokens (%d predicted, %d exact), first token after %.0f ms, %.1f ms"
-                + " a token, %d tokens",
+                + " a token, %d tokens, %.0f ms in all",
             result.mode(),
             result.modeReason(),
             result.promptTokens(),
@@ -146,7 +146,8 @@ final class CompleteCommand implements Callable<Integer> {
             result.exactTokens(),
             result.timeToFirstTokenMillis(),
             result.millisPerToken(),
-            result.tokens().size());
+            result.tokens().size(),
+            result.totalNanos() / 1e6);
     return read + refined;
   }
 }

@@ -16,9 +16,13 @@ package io.github.kvp4j.cli;
 import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Siblings;
+import io.github.kvp4j.model.ModelShape;
+import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
+import io.github.kvp4j.predictor.KvPredictor;
 import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictorFile;
+import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.PrefillEngine;
 import java.nio.file.Path;
 import java.util.List;
@@ -74,8 +78,27 @@ final class PredictorCommand implements Runnable {
     System.out.println("tokenizer    " + p.base().tokenizer());
     System.out.println("weights      " + p.base().weights());
     p.calibration().forEach((k, v) -> System.out.printf("%-12s %s%n", k, v));
+    p.base().sizes().ifPresent(shape -> printCost(shape, p.predictor()));
     printQuality(p.quality());
     return 0;
+  }
+
+  /** What a prompt takes, by its length, with the anchors that are used where nothing is said. */
+  private static void printCost(ModelShape base, KvPredictor predictor) {
+    predictor.checkFits(base);
+    for (int tokens : List.of(128, 512, 2048)) {
+      double exact = PrefillCost.exact(base, tokens);
+      double predicted = PrefillCost.predicted(base, predictor, Anchors.DEFAULT, tokens);
+      System.out.printf(
+          Locale.ROOT,
+          "%-12s %d tokens, anchors %s: %.1f of %.1f GFLOP, %.3f%n",
+          "cost",
+          tokens,
+          Anchors.DEFAULT,
+          predicted / 1e9,
+          exact / 1e9,
+          predicted / exact);
+    }
   }
 
   @Command(
