@@ -39,8 +39,8 @@ class ServeCommandTest {
         "--host 0.0.0.0 --api-key-file DIR/none | 1 | none",
         "--host 0.0.0.0 --api-key-file DIR/short | 2 | of 5 characters",
         // with a key that will do, what is wrong is the model
-        "--host 0.0.0.0 --api-key-file DIR/good | 1 | no-model",
-        "--host 127.0.0.1 | 1 | no-model"
+        "--host 0.0.0.0 --api-key-file DIR/good | 2 | no-model",
+        "--host 127.0.0.1 | 2 | no-model"
       })
   void oneSentenceAndTheExitCode(String line, int exit, String named, @TempDir Path dir)
       throws IOException {
