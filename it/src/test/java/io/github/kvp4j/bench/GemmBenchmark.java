@@ -25,7 +25,9 @@ import io.github.kvp4j.kernel.Kernels;
 import io.github.kvp4j.kernel.Workers;
 import io.github.kvp4j.model.Weight;
 import io.github.kvp4j.model.WeightType;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -85,7 +87,10 @@ public class GemmBenchmark {
       numbers[i] = (short) (Float.floatToRawIntBits((float) random.nextDouble(-1, 1)) >>> 16);
       weights.set(Float.intBitsToFloat(numbers[i] << 16), i / inputs, i % inputs);
     }
-    weight = new Weight(WeightType.BF16, outputs, inputs, MemorySegment.ofArray(numbers), null);
+    // off the heap, as those of a mapped file are: oneDNN reads no others
+    MemorySegment data = Arena.ofAuto().allocate(2L * numbers.length, 64);
+    MemorySegment.copy(numbers, 0, data, ValueLayout.JAVA_SHORT, 0, numbers.length);
+    weight = new Weight(WeightType.BF16, outputs, inputs, data, null);
     jlamaWeight = new BFloat16BufferTensor(weights);
   }
 

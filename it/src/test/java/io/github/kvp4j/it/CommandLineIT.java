@@ -247,10 +247,13 @@ class CommandLineIT {
             text.toString(),
             "--prompts",
             "1",
+            "--update",
             "--json",
             json.toString());
     assertThat(verify.exit()).as(verify.err()).isZero();
     assertThat(verify.out()).contains("first token");
+    String figures = verify.out().substring(verify.out().indexOf("task "));
+    assertThat(CliRun.of("predictor", "info", file.toString()).out()).endsWith(figures);
     JsonNode quality = new ObjectMapper().readTree(Files.readString(json)).get("quality");
     assertThat(quality.get(0).get("kl").isNumber()).isTrue();
     CliRun answer =

@@ -31,6 +31,7 @@ final class Packed {
   private final int count;
   private final int panels;
   private final int width;
+  private final int keysStart;
   private final int valuesStart;
 
   Packed(VectorAttention from, Scratch.Pool pool) {
@@ -40,9 +41,11 @@ final class Packed {
     this.panels = (count + TILE_COLUMNS - 1) / TILE_COLUMNS;
     int whole = headSize / TILE_COLUMNS * TILE_COLUMNS;
     this.width = headSize == whole ? whole : whole + Simd.panelWidth(headSize - whole);
-    this.valuesStart = Math.multiplyExact(from.kvHeads() * panels, headSize * TILE_COLUMNS);
+    int keys = Math.multiplyExact(from.kvHeads() * panels, headSize * TILE_COLUMNS);
     int values = Math.multiplyExact(from.kvHeads() * count, width);
-    this.numbers = pool.takeLarge(Math.addExact(valuesStart, values));
+    this.numbers = pool.takeLarge(Math.addExact(keys, values) + CacheLines.FLOATS);
+    this.keysStart = CacheLines.skip(numbers);
+    this.valuesStart = keysStart + keys;
   }
 
   /** Panels of keys for each head. */
@@ -62,7 +65,7 @@ final class Packed {
 
   /** Where the panel of keys begins that holds {@code key}, the first of a panel. */
   int keysAt(int head, int key) {
-    return (head * panels + key / TILE_COLUMNS) * from.headSize() * TILE_COLUMNS;
+    return keysStart + (head * panels + key / TILE_COLUMNS) * from.headSize() * TILE_COLUMNS;
   }
 
   /** Where the row of {@code key} begins in the value panel that begins at {@code column}. */
@@ -84,9 +87,11 @@ final class Packed {
         int at = (first + group + r) * kvLength + head * headSize;
         System.arraycopy(from.k(), at, rows, r * stride, headSize);
       }
-      PanelUnpacker.transpose(rows, stride, false, scratch.panel, group, TILE_COLUMNS);
+      PanelUnpacker.transpose(
+          rows, stride, false, scratch.panel, scratch.panelAt + group, TILE_COLUMNS);
     }
-    System.arraycopy(scratch.panel, 0, numbers, keysAt(head, first), headSize * TILE_COLUMNS);
+    int keys = headSize * TILE_COLUMNS;
+    System.arraycopy(scratch.panel, scratch.panelAt, numbers, keysAt(head, first), keys);
     for (int column = 0; column < headSize; column += TILE_COLUMNS) {
       int columns = Math.min(TILE_COLUMNS, headSize - column);
       for (int key = first; key < last; key++) {

@@ -27,8 +27,8 @@ final class PanelUnpacker {
 
   /**
    * Unpacks {@code rows} rows from {@code row} on and {@code depth} columns from {@code column} on
-   * into {@code scratch.panel}; columns of the panel without a row become 0. Up to 32 rows of the
-   * panel after the last are overwritten.
+   * into {@code scratch.panel} from {@code scratch.panelAt} on; columns of the panel without a row
+   * become 0. Up to 32 rows of the panel after the last are overwritten.
    *
    * @param column a multiple of 32
    * @param depth at most {@link Scratch#DEPTH}
@@ -48,7 +48,7 @@ final class PanelUnpacker {
         WeightDecoder.row(w, row + from + r, column, depth, scratch.rows, r * stride, scratch);
       }
       Arrays.fill(scratch.rows, there * stride, LANES * stride, 0);
-      transpose(scratch.rows, stride, split, scratch.panel, from, width);
+      transpose(scratch.rows, stride, split, scratch.panel, scratch.panelAt + from, width);
     }
   }
 
@@ -69,7 +69,7 @@ final class PanelUnpacker {
       for (int p = 0; p < stride; p += NEARBY) {
         int count = Math.min(NEARBY, stride - p);
         for (int r = 0; r < 4; r++) {
-          int to = from + 2 * (p + r) * width;
+          int to = scratch.panelAt + from + 2 * (p + r) * width;
           Transpose16.farWords(words, r * stride + p, stride, count, scratch.panel, to, width);
         }
       }

@@ -26,8 +26,11 @@ final class Scratch {
   /** Columns of a row of weights that are decoded at once at most. */
   static final int LONGEST = 2048;
 
-  /** Weights, {@code [depth][panel width]}. */
-  final float[] panel = new float[(DEPTH + 32) * Simd.TILE_COLUMNS];
+  /** Weights, {@code [depth][panel width]}, from {@link #panelAt} on. */
+  final float[] panel = new float[(DEPTH + 32) * Simd.TILE_COLUMNS + CacheLines.FLOATS];
+
+  /** Where the panel begins, so that it begins a cache line. */
+  int panelAt;
 
   /** Rows of weights before they are transposed, {@code [16][DEPTH]} or {@code [4][LONGEST]}. */
   final float[] rows = new float[16 * (DEPTH + 32)];
@@ -70,8 +73,10 @@ final class Scratch {
     }
 
     Scratch take() {
-      Scratch scratch = resting.poll();
-      return scratch == null ? new Scratch() : scratch;
+      Scratch resting = this.resting.poll();
+      Scratch scratch = resting == null ? new Scratch() : resting;
+      scratch.panelAt = CacheLines.skip(scratch.panel);
+      return scratch;
     }
 
     /** Takes the scratch back; more than the pool holds are left to the garbage collector. */

@@ -126,14 +126,16 @@ final class VectorMath {
       v.intoArray(x, at + i);
       sum = sum.add(v);
     }
+    // a number, not a vector, is what the two ways have in common: a vector would be made an object
+    float result = sum(sum);
     if (whole < count) {
       VectorMask<Float> there = FLOATS.indexInRange(0, count - whole);
       FloatVector v = exp2(FloatVector.fromArray(FLOATS, x, at + whole).sub(max));
       v = FloatVector.zero(FLOATS).blend(v, there);
       v.intoArray(x, at + whole);
-      sum = sum.add(v);
+      result += sum(v);
     }
-    return sum(sum);
+    return result;
   }
 
   /** The sum of squares of {@code count} numbers. */

@@ -118,17 +118,8 @@ final class ServeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    ServerSettings settings =
-        new ServerSettings(
-            address(),
-            port,
-            model.servedName(),
-            apiKey(),
-            parallel,
-            queue,
-            Duration.ofSeconds(timeout),
-            Duration.ofSeconds(grace),
-            maxTokens);
+    settings("not known yet"); // what is wrong is refused before a model is fetched
+    ServerSettings settings = settings(model.servedName());
     KvpModel loaded = prediction.apply(model.builder()).build();
     // loading warms the prefill engine up; this does so for Jlama's prefill and decoding
     loaded.generate(
@@ -145,6 +136,19 @@ final class ServeCommand implements Callable<Integer> {
     System.out.println("Serving " + settings.modelName() + " at " + server.url());
     new CountDownLatch(1).await(); // until a signal ends the JVM
     return 0;
+  }
+
+  private ServerSettings settings(String modelName) {
+    return new ServerSettings(
+        address(),
+        port,
+        modelName,
+        apiKey(),
+        parallel,
+        queue,
+        Duration.ofSeconds(timeout),
+        Duration.ofSeconds(grace),
+        maxTokens);
   }
 
   private InetAddress address() {

@@ -23,7 +23,7 @@ import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.RopeTable;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
+import java.util.concurrent.ArrayBlockingQueue;
 
 /**
  * Hands a prompt's keys and values to Jlama.
@@ -41,10 +41,14 @@ final class JlamaKvWriter {
   private final RopeTable rope;
   private final Workers workers;
 
+  /** Arrays of {@link #BLOCK} rows at rest. */
+  private final ArrayBlockingQueue<float[]> resting;
+
   JlamaKvWriter(ModelShape shape, RopeTable rope, Workers workers) {
     this.shape = shape;
     this.rope = rope;
     this.workers = workers;
+    this.resting = new ArrayBlockingQueue<>(2 * workers.threads());
   }
 
   /** Positions of the context that Jlama can use: the shift would run off its table beyond. */
@@ -74,9 +78,12 @@ final class JlamaKvWriter {
         block -> {
           int start = from + block * BLOCK;
           int end = Math.min(to, start + BLOCK);
-          float[] shifted = Arrays.copyOfRange(cache.keys(layer), start * kv, end * kv);
+          float[] idle = resting.poll();
+          float[] shifted = idle == null ? new float[BLOCK * kv] : idle;
+          System.arraycopy(cache.keys(layer), start * kv, shifted, 0, (end - start) * kv);
           shiftHeads(shifted, end - start);
           copy(shifted, 0, start, end, keyPages);
+          resting.offer(shifted);
           copy(cache.values(layer), start * kv, start, end, valuePages);
         });
   }

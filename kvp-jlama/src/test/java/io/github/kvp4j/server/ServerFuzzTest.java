@@ -26,6 +26,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Pattern;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -41,6 +42,9 @@ import org.jspecify.annotations.Nullable;
 class ServerFuzzTest {
   /** How many times as many cases as usual: {@code -Dkvp.fuzz=17} makes 100,000 of 6,000. */
   private static final int TIMES = Integer.getInteger("kvp.fuzz", 1);
+
+  /** A head whose first field begins with half an end of line. */
+  private static final Pattern BROKEN_NAME = Pattern.compile("[^\r\n]*\r\n[\r\n][^\r\n]");
 
   private static final ObjectMapper JSON = new ObjectMapper();
   private static @Nullable KvpServer server;
@@ -207,8 +211,12 @@ class ServerFuzzTest {
       String reply = exchange(mutated, body);
       assertThat(reply).doesNotContain("\tat ").doesNotContain("io.github");
       if (reply.isEmpty()) {
-        // no request has come: its head has no end, so that there is nothing to answer
-        assertThat(new String(mutated, StandardCharsets.ISO_8859_1)).doesNotEndWith("\r\n\r\n");
+        // no request has come: its head has no end, or the JDK's server has hung up, as it does
+        // at an end of line in the first field's name, before any handler is asked
+        String text = new String(mutated, StandardCharsets.ISO_8859_1);
+        assertThat(!text.endsWith("\r\n\r\n") || BROKEN_NAME.matcher(text).lookingAt())
+            .as(text)
+            .isTrue();
         continue;
       }
       int status = Integer.parseInt(reply.substring(9, 12));

@@ -120,9 +120,7 @@ public final class SparkCluster implements Cluster {
   private static KvpException partFailed(Exception e) {
     return new KvpException(
         KvpException.Kind.UNSUPPORTED,
-        "A part of the work failed on Spark as often as it was tried: "
-            + reason(e)
-            + ".",
+        "A part of the work failed on Spark as often as it was tried: " + reason(e) + ".",
         e);
   }
 
