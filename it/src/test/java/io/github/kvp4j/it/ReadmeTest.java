@@ -157,7 +157,8 @@ class ReadmeTest {
       }
     }
     Map<String, String> sources = new TreeMap<>();
-    for (String module : List.of("kvp-core", "kvp-jlama", "kvp-langchain4j", "jlama-drop-in")) {
+    for (String module :
+        List.of("kvp-core", "kvp-jlama", "kvp-spark", "kvp-langchain4j", "jlama-drop-in")) {
       Path in = Path.of("..", module.equals("jlama-drop-in") ? "kvp-langchain4j" : "", module);
       Path root = in.resolve(Path.of("src", "main", "java", "io", "github", "kvp4j"));
       try (Stream<Path> files = Files.walk(root)) {
