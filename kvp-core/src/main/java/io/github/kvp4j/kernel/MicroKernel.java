@@ -17,6 +17,8 @@ import static io.github.kvp4j.kernel.Simd.FLOATS;
 import static io.github.kvp4j.kernel.Simd.LANES;
 import static io.github.kvp4j.kernel.Simd.TILE_ROWS;
 
+import com.sun.management.HotSpotDiagnosticMXBean;
+import java.lang.management.ManagementFactory;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -31,7 +33,29 @@ final class MicroKernel {
   /** What to start from for a plain product, with a stride of 0. */
   static final float[] ZEROS = new float[Simd.TILE_COLUMNS];
 
+  /**
+   * Whether the innermost loop needs one around it. With 16 registers C2 keeps the sums in them only
+   * where it is inside exactly one other: one that the compiler makes itself if it strip-mines loops
+   * (which goes with the collector: G1 does, Parallel and Serial don't), else ours. At the wrong
+   * number of loops the same code runs at 40 % of the speed.
+   */
+  private static final boolean STRIPS = !compilerMinesLoops();
+
+  /** Rounds of the innermost loop in one of the outer's. */
+  private static final int STRIP = 1024;
+
   private MicroKernel() {}
+
+  private static boolean compilerMinesLoops() {
+    try {
+      HotSpotDiagnosticMXBean jvm =
+          ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
+      return jvm != null
+          && Integer.parseInt(jvm.getVMOption("LoopStripMiningIter").getValue()) > 1;
+    } catch (IllegalArgumentException | LinkageError e) {
+      return true; // another compiler, of which nothing is known
+    }
+  }
 
   /**
    * {@code c = start + a · b} for six rows of c, all of which must be there.
@@ -227,29 +251,33 @@ final class MicroKernel {
     int z5 = startAt + 5 * startStride;
     FloatVector c50 = FloatVector.fromArray(FLOATS, start, z5);
     FloatVector c51 = FloatVector.fromArray(FLOATS, start, z5 + LANES);
-    for (int p = 0; p < depth; p++) {
-      int at = bAt + p * 2 * LANES;
-      FloatVector b0 = FloatVector.fromArray(FLOATS, b, at);
-      FloatVector b1 = FloatVector.fromArray(FLOATS, b, at + LANES);
-      FloatVector s0 = FloatVector.broadcast(FLOATS, a[a0 + p]);
-      c00 = s0.fma(b0, c00);
-      c01 = s0.fma(b1, c01);
-      FloatVector s1 = FloatVector.broadcast(FLOATS, a[a1 + p]);
-      c10 = s1.fma(b0, c10);
-      c11 = s1.fma(b1, c11);
-      FloatVector s2 = FloatVector.broadcast(FLOATS, a[a2 + p]);
-      c20 = s2.fma(b0, c20);
-      c21 = s2.fma(b1, c21);
-      FloatVector s3 = FloatVector.broadcast(FLOATS, a[a3 + p]);
-      c30 = s3.fma(b0, c30);
-      c31 = s3.fma(b1, c31);
-      FloatVector s4 = FloatVector.broadcast(FLOATS, a[a4 + p]);
-      c40 = s4.fma(b0, c40);
-      c41 = s4.fma(b1, c41);
-      FloatVector s5 = FloatVector.broadcast(FLOATS, a[a5 + p]);
-      c50 = s5.fma(b0, c50);
-      c51 = s5.fma(b1, c51);
-    }
+    int p = 0;
+    do {
+      int end = STRIPS ? Math.min(depth, p + STRIP) : depth;
+      for (; p < end; p++) {
+        int at = bAt + p * 2 * LANES;
+        FloatVector b0 = FloatVector.fromArray(FLOATS, b, at);
+        FloatVector b1 = FloatVector.fromArray(FLOATS, b, at + LANES);
+        FloatVector s0 = FloatVector.broadcast(FLOATS, a[a0 + p]);
+        c00 = s0.fma(b0, c00);
+        c01 = s0.fma(b1, c01);
+        FloatVector s1 = FloatVector.broadcast(FLOATS, a[a1 + p]);
+        c10 = s1.fma(b0, c10);
+        c11 = s1.fma(b1, c11);
+        FloatVector s2 = FloatVector.broadcast(FLOATS, a[a2 + p]);
+        c20 = s2.fma(b0, c20);
+        c21 = s2.fma(b1, c21);
+        FloatVector s3 = FloatVector.broadcast(FLOATS, a[a3 + p]);
+        c30 = s3.fma(b0, c30);
+        c31 = s3.fma(b1, c31);
+        FloatVector s4 = FloatVector.broadcast(FLOATS, a[a4 + p]);
+        c40 = s4.fma(b0, c40);
+        c41 = s4.fma(b1, c41);
+        FloatVector s5 = FloatVector.broadcast(FLOATS, a[a5 + p]);
+        c50 = s5.fma(b0, c50);
+        c51 = s5.fma(b1, c51);
+      }
+    } while (STRIPS && p < depth);
     c00.intoArray(c, cAt);
     c01.intoArray(c, cAt + LANES);
     int y1 = cAt + cStride;
@@ -298,22 +326,26 @@ final class MicroKernel {
     FloatVector c40 = FloatVector.fromArray(FLOATS, start, z4);
     int z5 = startAt + 5 * startStride;
     FloatVector c50 = FloatVector.fromArray(FLOATS, start, z5);
-    for (int p = 0; p < depth; p++) {
-      int at = bAt + p * LANES;
-      FloatVector b0 = FloatVector.fromArray(FLOATS, b, at);
-      FloatVector s0 = FloatVector.broadcast(FLOATS, a[a0 + p]);
-      c00 = s0.fma(b0, c00);
-      FloatVector s1 = FloatVector.broadcast(FLOATS, a[a1 + p]);
-      c10 = s1.fma(b0, c10);
-      FloatVector s2 = FloatVector.broadcast(FLOATS, a[a2 + p]);
-      c20 = s2.fma(b0, c20);
-      FloatVector s3 = FloatVector.broadcast(FLOATS, a[a3 + p]);
-      c30 = s3.fma(b0, c30);
-      FloatVector s4 = FloatVector.broadcast(FLOATS, a[a4 + p]);
-      c40 = s4.fma(b0, c40);
-      FloatVector s5 = FloatVector.broadcast(FLOATS, a[a5 + p]);
-      c50 = s5.fma(b0, c50);
-    }
+    int p = 0;
+    do {
+      int end = STRIPS ? Math.min(depth, p + STRIP) : depth;
+      for (; p < end; p++) {
+        int at = bAt + p * LANES;
+        FloatVector b0 = FloatVector.fromArray(FLOATS, b, at);
+        FloatVector s0 = FloatVector.broadcast(FLOATS, a[a0 + p]);
+        c00 = s0.fma(b0, c00);
+        FloatVector s1 = FloatVector.broadcast(FLOATS, a[a1 + p]);
+        c10 = s1.fma(b0, c10);
+        FloatVector s2 = FloatVector.broadcast(FLOATS, a[a2 + p]);
+        c20 = s2.fma(b0, c20);
+        FloatVector s3 = FloatVector.broadcast(FLOATS, a[a3 + p]);
+        c30 = s3.fma(b0, c30);
+        FloatVector s4 = FloatVector.broadcast(FLOATS, a[a4 + p]);
+        c40 = s4.fma(b0, c40);
+        FloatVector s5 = FloatVector.broadcast(FLOATS, a[a5 + p]);
+        c50 = s5.fma(b0, c50);
+      }
+    } while (STRIPS && p < depth);
     c00.intoArray(c, cAt);
     int y1 = cAt + cStride;
     c10.intoArray(c, y1);

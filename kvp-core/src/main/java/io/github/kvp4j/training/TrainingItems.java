@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TrainingItems {
   /** Tokens after the prompt that the loss looks at, at most. */
-  private static final int FOLLOWING = 64;
+  public static final int FOLLOWING = 64;
 
   private static final int ATTEMPTS = 200;
   private static final int LONGEST_QUESTION = 260; // characters, the passage's heading too
@@ -116,6 +116,24 @@ public final class TrainingItems {
             + " passages, too few or too short for prompts of "
             + least
             + " tokens; give more text.");
+  }
+
+  /**
+   * Items one after the other, each its prompt with what follows, until they have so many tokens
+   * together: texts for a fit in closed form.
+   *
+   * @return token sequences, none longer than the longest prompt and 64 tokens
+   */
+  public List<int[]> texts(SplittableRandom random, long tokens) {
+    List<int[]> out = new ArrayList<>();
+    long sum = 0;
+    while (sum < tokens) {
+      Continuation item = next(random);
+      int[] text = concat(item.prompt(), item.following());
+      out.add(text);
+      sum += text.length;
+    }
+    return out;
   }
 
   private @Nullable Continuation text(String passage, SplittableRandom random) {

@@ -119,6 +119,20 @@ class TrainingItemsTest {
   }
 
   @Test
+  void textsForAFitAreWholeItems() {
+    List<int[]> texts = items(1, 1, 1).texts(new SplittableRandom(4), 20_000);
+    assertThat(texts.stream().mapToInt(t -> t.length).sum()).isBetween(20_000, 21_064);
+    assertThat(texts).allSatisfy(t -> assertThat(t.length).isBetween(101, 1064));
+    assertThat(items(1, 1, 1).texts(new SplittableRandom(4), 20_000)).isEqualTo(texts);
+    assertThat(texts.stream().filter(t -> text(t).contains("\n\n")).toList())
+        .isNotEmpty()
+        .allSatisfy(t -> {
+          String[] parts = text(t).split("\n\n", 2);
+          assertThat(parts[0]).contains(parts[1]);
+        });
+  }
+
+  @Test
   void whatCanNotBeMadeIsRefused() {
     for (double[] mix : new double[][] {{0, 0, 0}, {-1, 2, 0}, {Double.NaN, 1, 1}}) {
       refused("The mix is", () -> new TrainingItems.Mix(mix[0], mix[1], mix[2]));

@@ -37,11 +37,13 @@ import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
+import io.github.kvp4j.training.TrainingItems;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
@@ -63,6 +65,8 @@ import picocli.CommandLine.TypeConversionException;
       "",
       "Examples:",
       "  kvp calibrate --data texts.jsonl.gz --layers 22 --sources 22 --out faithful.safetensors",
+      "  kvp calibrate --data texts.jsonl.gz --layers 22 --sources 0,22 --mix 0.4,0.3,0.3 \\",
+      "      --out retrieval.safetensors",
       "  kvp calibrate --data a.txt --data b.txt --layers 22 --linearise 12-19 --sources 22 \\",
       "      --out fast.safetensors",
       "  kvp calibrate --data texts.jsonl.gz --kind layer-pruned --keep 0.5 --out lp.safetensors",
@@ -175,6 +179,15 @@ final class CalibrateCommand implements Callable<Integer> {
   private long tokens;
 
   @Option(
+      names = "--mix",
+      converter = MixConverter.class,
+      paramLabel = "T,C,Q",
+      description =
+          "Fit on shares of running text, spans copied after it, and questions after a passage, as"
+              + " training does (default: running text alone).")
+  private TrainingItems.@Nullable Mix mix;
+
+  @Option(
       names = "--prompts",
       defaultValue = "32",
       description = "Held-out prompts to measure on (default: ${DEFAULT-VALUE}).")
@@ -255,7 +268,7 @@ final class CalibrateCommand implements Callable<Integer> {
       int held = Math.max(1, corpus.size() / 10);
       TextCorpus heldOut = corpus.part(0, Math.min(held, corpus.size()));
       TextCorpus fitted = corpus.part(heldOut.size(), corpus.size());
-      List<int[]> fit = fitted.takeTokens(loaded::encodePrompt, 0, tokens, 64, LONGEST);
+      List<int[]> fit = texts(loaded, fitted);
       if (fit.isEmpty()) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,
@@ -291,6 +304,9 @@ final class CalibrateCommand implements Callable<Integer> {
         how.put("tokens", Long.toString(calibrator.tokens()));
         how.put("seed", Long.toString(seed));
         how.put("sink", Integer.toString(sink));
+        if (mix != null) {
+          how.put("mix", mix.text() + "," + mix.copy() + "," + mix.question());
+        }
         how.put("lambda", calibrator.chosenLambdas().toString());
         new PredictorFile(predictor, loaded.fingerprint().orElseThrow(), how, quality)
             .write(java.util.Objects.requireNonNull(out));
@@ -299,6 +315,19 @@ final class CalibrateCommand implements Callable<Integer> {
       }
     }
     return 0;
+  }
+
+  private List<int[]> texts(KvpModel loaded, TextCorpus corpus) {
+    if (mix == null || corpus.size() == 0) {
+      return corpus.takeTokens(loaded::encodePrompt, 0, tokens, 64, LONGEST);
+    }
+    return new TrainingItems(
+            corpus,
+            new TrainingItems.Encoding(loaded::encodePrompt, loaded.tokenizer()::encode),
+            mix,
+            64,
+            LONGEST - TrainingItems.FOLLOWING)
+        .texts(new SplittableRandom(seed), tokens);
   }
 
   /** Looks for the best setting within the budget and shows all that were measured. */

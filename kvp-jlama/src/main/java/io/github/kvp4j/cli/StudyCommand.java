@@ -177,8 +177,10 @@ final class StudyCommand implements Callable<Integer> {
   /** A study is gone on with as it was begun. */
   private void checkSettings(Path folder) throws IOException {
     JsonMapper json = JsonMapper.builder().build();
+    // read back, so that a number is of the type that a file's has
     JsonNode now =
-        json.valueToTree(
+        json.readTree(
+            json.writeValueAsString(
             Map.of(
                 "scale",
                 scale,
@@ -189,7 +191,7 @@ final class StudyCommand implements Callable<Integer> {
                 "predictors",
                 predictors,
                 "anchors",
-                anchors));
+                anchors)));
     Path file = folder.resolve("study.json");
     if (Files.exists(file) && !json.readTree(file.toFile()).equals(now)) {
       throw new KvpException(

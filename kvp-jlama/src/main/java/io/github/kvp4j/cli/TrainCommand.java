@@ -44,10 +44,8 @@ import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.TypeConversionException;
 
 /** {@code kvp train}: trains a calibrated predictor by gradients. */
 @Command(
@@ -428,26 +426,5 @@ final class TrainCommand implements Callable<Integer> {
         loss.base(),
         loss.auxiliary(),
         loss.consistency());
-  }
-
-  /** Reads {@code 0.4,0.3,0.3}. */
-  static final class MixConverter implements ITypeConverter<TrainingItems.Mix> {
-    @Override
-    public TrainingItems.Mix convert(String text) {
-      String[] parts = text.split(",", -1);
-      try {
-        if (parts.length == 3) {
-          return new TrainingItems.Mix(
-              Double.parseDouble(parts[0]),
-              Double.parseDouble(parts[1]),
-              Double.parseDouble(parts[2]));
-        }
-      } catch (NumberFormatException | KvpException e) {
-        throw new TypeConversionException(
-            "'" + text + "' is no mix; write three shares such as 0.4,0.3,0.3");
-      }
-      throw new TypeConversionException(
-          "'" + text + "' is no mix; write three shares such as 0.4,0.3,0.3");
-    }
   }
 }
