@@ -11,14 +11,14 @@
  * or implied. See the License for the specific language governing permissions and limitations under
  * the License.
  */
-package io.github.kvp4j.it;
+package io.github.kvp4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
-import io.github.kvp4j.cli.CliRun;
+import io.github.kvp4j.jlama.TinyModelDirectory;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
@@ -31,8 +31,8 @@ import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A hundredth of the study on the real model, on small data made here in the official forms. */
-class StudyIT {
+/** A hundredth of the study, on a tiny model and small data made here in the official forms. */
+class StudyCommandTest {
   @TempDir Path folder;
 
   private static final List<String> COUNTRIES =
@@ -84,6 +84,20 @@ class StudyIT {
     return data;
   }
 
+  private String predictor(String model, Path data, String kind, String... more) {
+    String file = folder.resolve(kind + ".safetensors").toString();
+    List<String> words =
+        new ArrayList<>(
+            List.of(
+                "calibrate", "--kind", kind, "--tokens", "2000", "--prompts", "1", "--model", model));
+    words.addAll(List.of(more));
+    words.addAll(
+        List.of("--data", data.resolve("calibration.jsonl.gz").toString(), "--out", file));
+    CliRun run = CliRun.of(words.toArray(new String[0]));
+    assertThat(run.exit()).as(run.err()).isZero();
+    return file;
+  }
+
   private static void gzip(Path file, String text) throws IOException {
     try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file))) {
       out.write(text.getBytes(StandardCharsets.UTF_8));
@@ -92,21 +106,31 @@ class StudyIT {
 
   @Test
   void aHundredthOfTheStudyMakesEveryFigure() throws IOException {
+    Path data = data();
+    String model =
+        TinyModelDirectory.of(TinyModelDirectory.Kind.LLAMA_GROUPED_TIED)
+            .context(2048)
+            .write(folder.resolve("tiny"))
+            .toString();
     Path out = folder.resolve("study");
     List<String> words =
         new ArrayList<>(
             List.of(
                 "study",
+                "--model",
+                model,
+                "--kernels",
+                "vector",
                 "--data-dir",
-                data().toString(),
+                data.toString(),
+                "--predictor",
+                predictor(model, data, "prefix", "--layers", "1"),
+                "--predictor",
+                predictor(model, data, "layer-pruned", "--keep", "0"),
                 "--out",
                 out.toString(),
-                // one predictor, so that it takes two minutes
-                "--predictor",
-                "fast",
                 "--scale",
                 "0.01"));
-    RealModel.directory();
     CliRun run = CliRun.of(words.toArray(new String[0]));
     assertThat(run.exit()).as(run.err()).isZero();
     assertThat(run.err()).contains("study: step 1 of 8: kvp eval --task triviaqa");
@@ -124,6 +148,7 @@ class StudyIT {
     assertThat(tasks).containsExactly("kv-retrieval", "squad", "text", "triviaqa");
     assertThat(rows)
         .containsExactly(
+            "auxiliary",
             "base",
             "cut",
             "exact",
