@@ -259,7 +259,8 @@ class RefinementIT {
       String document, String question, KvpMode mode, boolean reuses) {
     return GenerateRequest.builder(document + "\n\nQuestion: " + question + "\nAnswer:")
         .mode(mode)
-        .refine(new RefineSettings(2048, 0)) // exact by the second token, should the answer be short
+        .refine(
+            new RefineSettings(2048, 0)) // exact by the second token, should the answer be short
         .maxNewTokens(16)
         .reusesPrefix(reuses)
         .build();

@@ -34,10 +34,10 @@ final class MicroKernel {
   static final float[] ZEROS = new float[Simd.TILE_COLUMNS];
 
   /**
-   * Whether the innermost loop needs one around it. With 16 registers C2 keeps the sums in them only
-   * where it is inside exactly one other: one that the compiler makes itself if it strip-mines loops
-   * (which goes with the collector: G1 does, Parallel and Serial don't), else ours. At the wrong
-   * number of loops the same code runs at 40 % of the speed.
+   * Whether the innermost loop needs one around it. With 16 registers C2 keeps the sums in them
+   * only where it is inside exactly one other: one that the compiler makes itself if it strip-mines
+   * loops (which goes with the collector: G1 does, Parallel and Serial don't), else ours. At the
+   * wrong number of loops the same code runs at 40 % of the speed.
    */
   private static final boolean STRIPS = !compilerMinesLoops();
 
@@ -50,8 +50,7 @@ final class MicroKernel {
     try {
       HotSpotDiagnosticMXBean jvm =
           ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
-      return jvm != null
-          && Integer.parseInt(jvm.getVMOption("LoopStripMiningIter").getValue()) > 1;
+      return jvm != null && Integer.parseInt(jvm.getVMOption("LoopStripMiningIter").getValue()) > 1;
     } catch (IllegalArgumentException | LinkageError e) {
       return true; // another compiler, of which nothing is known
     }

@@ -181,17 +181,17 @@ final class StudyCommand implements Callable<Integer> {
     JsonNode now =
         json.readTree(
             json.writeValueAsString(
-            Map.of(
-                "scale",
-                scale,
-                "seed",
-                seed,
-                "model",
-                model.name(),
-                "predictors",
-                predictors,
-                "anchors",
-                anchors)));
+                Map.of(
+                    "scale",
+                    scale,
+                    "seed",
+                    seed,
+                    "model",
+                    model.name(),
+                    "predictors",
+                    predictors,
+                    "anchors",
+                    anchors)));
     Path file = folder.resolve("study.json");
     if (Files.exists(file) && !json.readTree(file.toFile()).equals(now)) {
       throw new KvpException(

@@ -89,10 +89,17 @@ class StudyCommandTest {
     List<String> words =
         new ArrayList<>(
             List.of(
-                "calibrate", "--kind", kind, "--tokens", "2000", "--prompts", "1", "--model", model));
+                "calibrate",
+                "--kind",
+                kind,
+                "--tokens",
+                "2000",
+                "--prompts",
+                "1",
+                "--model",
+                model));
     words.addAll(List.of(more));
-    words.addAll(
-        List.of("--data", data.resolve("calibration.jsonl.gz").toString(), "--out", file));
+    words.addAll(List.of("--data", data.resolve("calibration.jsonl.gz").toString(), "--out", file));
     CliRun run = CliRun.of(words.toArray(new String[0]));
     assertThat(run.exit()).as(run.err()).isZero();
     return file;
