@@ -79,7 +79,7 @@ class JlamaCommandsIT {
               "--temperature",
               "0",
               "--tokens",
-              "20",
+              "10",
               "--model-cache",
               cache.toString());
       List<String> ours = new ArrayList<>(upstream);

@@ -168,13 +168,14 @@ class RefinementIT {
   void refinementTakesTheTimeThatPredictionSaved() throws IOException {
     try (KvpModel model = KvpModel.builder(RealModel.directory()).prefixStoreBytes(0).build()) {
       String prompt = model.tokenizer().decode(prompts(512, 512).getFirst());
+      int answer = RUNS > 1 ? ANSWER : 16; // one run shows the way, several the time
       List<KvpMode> modes = List.of(KvpMode.EXACT, KvpMode.PREDICT, KvpMode.PREDICT_AND_REFINE);
       Map<KvpMode, List<GenerateResult>> results = new EnumMap<>(KvpMode.class);
       for (int run = 0; run <= RUNS; run++) {
         for (KvpMode mode : modes) {
           GenerateResult result =
               model.generate(
-                  GenerateRequest.builder(prompt).mode(mode).maxNewTokens(ANSWER).build());
+                  GenerateRequest.builder(prompt).mode(mode).maxNewTokens(answer).build());
           if (run > 0) { // the first warms up
             results.computeIfAbsent(mode, m -> new ArrayList<>()).add(result);
           }
@@ -200,7 +201,7 @@ class RefinementIT {
             report.nanosPerTokenRefining() / 1e6,
             report.nanosPerTokenAfter() / 1e6);
         assertThat(report.exactPositions()).isEqualTo(refined.promptTokens());
-        assertThat(report.tokensUntilExact()).isBetween(1, ANSWER);
+        assertThat(report.tokensUntilExact()).isBetween(1, answer);
         assertThat(report.refineNanos())
             .isLessThan(refined.totalNanos() - refined.timeToFirstTokenNanos());
       }
@@ -229,6 +230,7 @@ class RefinementIT {
         GenerateResult first = model.generate(question(begin, "Who is it about?", mode, true));
         GenerateResult second = model.generate(question(begin, "Where is it?", mode, true));
         assertThat(first.reusedTokens()).isLessThan(32);
+        assertThat(first.tokens().size()).as("room to refine in").isGreaterThan(1);
         // whole blocks of what both begin with; what is left is less than one and the question
         assertThat(second.promptTokens() - second.reusedTokens())
             .isLessThan(second.promptTokens() - length + 33);
@@ -257,10 +259,9 @@ class RefinementIT {
 
   private static GenerateRequest question(
       String document, String question, KvpMode mode, boolean reuses) {
-    return GenerateRequest.builder(document + "\n\nQuestion: " + question + "\nAnswer:")
+    return GenerateRequest.builder(document + "\n\nQuestion: " + question + "\nAnswer: The")
         .mode(mode)
-        .refine(
-            new RefineSettings(2048, 0)) // exact by the second token, should the answer be short
+        .refine(new RefineSettings(2048, 0)) // exact by the second token
         .maxNewTokens(16)
         .reusesPrefix(reuses)
         .build();
