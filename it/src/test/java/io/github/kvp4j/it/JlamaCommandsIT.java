@@ -79,7 +79,7 @@ class JlamaCommandsIT {
               "--temperature",
               "0",
               "--tokens",
-              "10",
+              "20",
               "--model-cache",
               cache.toString());
       List<String> ours = new ArrayList<>(upstream);
