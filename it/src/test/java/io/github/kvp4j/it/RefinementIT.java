@@ -224,8 +224,9 @@ class RefinementIT {
       String document = model.tokenizer().decode(tokens);
       List<Double> shares = new ArrayList<>();
       for (int run = 0; run <= RUNS; run++) {
-        // each run has a document of its own, from the first token on
-        String begin = "Text " + run + ". " + document;
+        // each has a document of its own, from the first token on: models of one process share what
+        // they have read
+        String begin = mode + " text " + run + ". " + document;
         int length = model.encodePrompt(begin).length;
         GenerateResult first = model.generate(question(begin, "Who is it about?", mode, true));
         GenerateResult second = model.generate(question(begin, "Where is it?", mode, true));
