@@ -222,7 +222,7 @@ final class EvalCommand implements Callable<Integer> {
     try (Session session = new Session(task, options, fewerItems)) {
       double length = session.evaluation.check(session.items);
       List<ItemResult> results = run(session);
-      List<ResultRow> table = ResultRow.table(task.name(), results, seed);
+      List<ResultRow> table = ResultRow.table(title(task, options), results, seed);
       Map<String, Object> report = report(table, session.settings(), session.loaded);
       if (out != null) {
         RunFolder.finish(out, report);
@@ -370,6 +370,16 @@ final class EvalCommand implements Callable<Integer> {
       new TreeMap<>(task.options())
           .forEach((name, value) -> System.out.println("    --set " + name + "=" + value));
     }
+  }
+
+  /** The task's name, with those of its settings that are not as usual. */
+  static String title(EvaluationTask task, Map<String, String> options) {
+    List<String> unusual =
+        options.entrySet().stream()
+            .filter(e -> !e.getValue().equals(task.options().get(e.getKey())))
+            .map(e -> e.getKey() + " " + e.getValue())
+            .toList();
+    return unusual.isEmpty() ? task.name() : task.name() + ", " + String.join(", ", unusual);
   }
 
   private Map<String, String> options(EvaluationTask task) {

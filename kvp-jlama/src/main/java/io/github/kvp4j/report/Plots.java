@@ -119,7 +119,7 @@ final class Plots {
     results
         .rows()
         .forEach((task, rows) -> {
-          String metric = rows.getFirst().metric();
+          String metric = RunResults.compared(rows).iterator().next();
           List<ParetoFront.Point> points = points(rows, metric, cost);
           if (points.isEmpty()) {
             return;

@@ -22,6 +22,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -148,6 +149,42 @@ public final class Report {
     return new Table(heads, lines);
   }
 
+  /**
+   * What each row comes to at every task, side by side: of each task the operations, then what is
+   * compared with the exact row where there is such a thing (KL, fidelity), and the task's own
+   * metric or the agreement.
+   */
+  private Table sideBySide() {
+    List<String> heads = new ArrayList<>(List.of("row"));
+    Map<String, List<String>> lines = new LinkedHashMap<>();
+    results
+        .rows()
+        .forEach((task, rows) -> {
+          Set<String> metrics = RunResults.compared(rows);
+          heads.add(task + ": FLOPs");
+          metrics.forEach(m -> heads.add(m.replace('_', ' ')));
+          heads.add("items");
+          for (ResultRow r : rows) {
+            if (r.metric().equals(metrics.iterator().next())) {
+              List<String> line = lines.computeIfAbsent(r.row(), n -> new ArrayList<>(List.of(n)));
+              int missing = heads.size() - metrics.size() - 2 - line.size();
+              line.addAll(Collections.nCopies(missing, "–"));
+              line.add(number("%.3f", r.relativeFlops()));
+              metrics.forEach(m ->
+                  line.add(
+                      rows.stream()
+                          .filter(o -> o.row().equals(r.row()) && o.metric().equals(m))
+                          .findFirst()
+                          .map(o -> String.format(Locale.ROOT, "%.3f", o.value()))
+                          .orElse("–")));
+              line.add(String.valueOf(r.items()));
+            }
+          }
+        });
+    lines.values().forEach(l -> l.addAll(Collections.nCopies(heads.size() - l.size(), "–")));
+    return new Table(heads, new ArrayList<>(lines.values()));
+  }
+
   /** A number that is known, or a dash for 0. */
   private static String number(String format, double value) {
     return value == 0 ? "–" : String.format(Locale.ROOT, format, value);
@@ -172,6 +209,8 @@ public final class Report {
     return String.join(", ", parts);
   }
 
+  private static final String SIDE_BY_SIDE = "Side by side";
+
   private static final String INTRODUCTION =
       "In brackets: 95 % confidence intervals (bootstrap). FLOPs are those of prefill, attention"
           + " and projections included, relative to the exact row; TTFT is the median.";
@@ -179,14 +218,15 @@ public final class Report {
   /** The report as Markdown, the figures beside it. */
   String markdown(List<Figure.Plot> plots) {
     StringBuilder out = new StringBuilder("# Evaluation\n\n" + INTRODUCTION + "\n");
+    if (results.rows().size() > 1) {
+      out.append("\n## ").append(SIDE_BY_SIDE).append("\n\n");
+      markdownTable(out, sideBySide());
+    }
     results
         .rows()
         .forEach((task, rows) -> {
-          Table table = table(rows);
           out.append("\n## ").append(task).append("\n\n");
-          markdownLine(out, table.heads());
-          out.append("|---").append("|---:".repeat(table.heads().size() - 1)).append("|\n");
-          table.lines().forEach(line -> markdownLine(out, line));
+          markdownTable(out, table(rows));
           out.append('\n');
           about(task).forEach(line -> out.append("- ").append(line).append('\n'));
         });
@@ -196,6 +236,12 @@ public final class Report {
           out.append("\n![").append(p.title()).append("](").append(p.file()).append(".svg)\n"));
     }
     return out.toString();
+  }
+
+  private static void markdownTable(StringBuilder out, Table table) {
+    markdownLine(out, table.heads());
+    out.append("|---").append("|---:".repeat(table.heads().size() - 1)).append("|\n");
+    table.lines().forEach(line -> markdownLine(out, line));
   }
 
   private static void markdownLine(StringBuilder out, List<String> cells) {
@@ -217,14 +263,16 @@ public final class Report {
         .append("</style></head><body>\n<h1>Evaluation</h1>\n<p>")
         .append(escape(INTRODUCTION))
         .append("</p>\n");
+    if (results.rows().size() > 1) {
+      out.append("<h2>").append(SIDE_BY_SIDE).append("</h2>\n");
+      htmlTable(out, sideBySide());
+    }
     results
         .rows()
         .forEach((task, rows) -> {
-          Table table = table(rows);
-          out.append("<h2>").append(escape(task)).append("</h2>\n<table>\n");
-          htmlLine(out, "th", table.heads());
-          table.lines().forEach(line -> htmlLine(out, "td", line));
-          out.append("</table>\n<ul>\n");
+          out.append("<h2>").append(escape(task)).append("</h2>\n");
+          htmlTable(out, table(rows));
+          out.append("<ul>\n");
           about(task).forEach(line -> out.append("<li>").append(escape(line)).append("</li>\n"));
           out.append("</ul>\n");
         });
@@ -236,6 +284,13 @@ public final class Report {
             .append(escape(title))
             .append("</figcaption></figure>\n"));
     return out.append("</body></html>\n").toString();
+  }
+
+  private static void htmlTable(StringBuilder out, Table table) {
+    out.append("<table>\n");
+    htmlLine(out, "th", table.heads());
+    table.lines().forEach(line -> htmlLine(out, "td", line));
+    out.append("</table>\n");
   }
 
   private static void htmlLine(StringBuilder out, String tag, List<String> cells) {

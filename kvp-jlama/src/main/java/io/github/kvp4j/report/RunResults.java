@@ -26,8 +26,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
@@ -102,6 +104,25 @@ public record RunResults(
           "The folder '" + folder + "' can't be read: " + KvpException.reason(e) + ".",
           e);
     }
+    return out;
+  }
+
+  /**
+   * The metrics of a task that say most of its rows, the first for figures: KL and agreement where
+   * there are, else F1, or what comes first, and the fidelity.
+   */
+  static Set<String> compared(List<ResultRow> rows) {
+    Set<String> all = new LinkedHashSet<>();
+    rows.forEach(r -> all.add(r.metric()));
+    Set<String> out = new LinkedHashSet<>();
+    if (all.contains("kl")) {
+      out.add("kl");
+      out.add("agreement");
+    } else {
+      out.add(all.contains("f1") ? "f1" : rows.getFirst().metric());
+      out.add("fidelity");
+    }
+    out.retainAll(all);
     return out;
   }
 

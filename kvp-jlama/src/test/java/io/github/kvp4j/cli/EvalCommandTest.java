@@ -139,6 +139,9 @@ class EvalCommandTest {
     JsonNode report = json(one.resolve("results.json"));
     assertThat(report.path("rows")).extracting(r -> r.path("row").textValue()).containsAll(rows);
     assertThat(report.path("settings").path("task").textValue()).isEqualTo("kv-retrieval");
+    // settings that are not as usual make another task of it
+    assertThat(report.path("rows").path(0).path("task").textValue())
+        .isEqualTo("kv-retrieval, depths 0,1, lengths 64");
     assertThat(report.path("machine").path("processors").intValue()).isPositive();
     assertThat(report.path("versions").path("kvp4j").textValue()).startsWith("KVP4J ");
     assertThat(report.path("commit").textValue()).matches("[0-9a-f]{40}|unknown");

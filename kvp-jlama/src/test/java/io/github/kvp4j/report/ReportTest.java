@@ -162,6 +162,10 @@ class ReportTest {
     new Report(r).write(plots, folder);
     assertThat(folder.resolve("report.md"))
         .content()
+        .contains("## Side by side")
+        .contains("| row | squad: FLOPs | f1 | items | text: FLOPs | perplexity | items |")
+        .contains("| exact | 1.000 | 0.500 | 9 | 1.000 | 18.500 | 3 |")
+        .contains("| predict <fast> \\| 4/24/0 | 0.500 | 0.125 | 9 | – | – | – |")
         .contains("## squad")
         .contains("| row | FLOPs | TTFT ms | ms/token | f1 | exact match | items |")
         .contains(
@@ -173,6 +177,7 @@ class ReportTest {
     String html = Files.readString(folder.resolve("report.html"));
     assertThat(html)
         .contains("<td>predict &lt;fast&gt; | 4/24/0</td>")
+        .contains("<h2>Side by side</h2>\n<table>")
         .contains("machine: cpu A &quot;CPU&quot;, processors 2")
         .doesNotContain("<?xml", "<!DOCTYPE svg", "src=");
     assertThat(html.split("<svg", -1)).hasSize(1 + plots.size());

@@ -23,13 +23,18 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 
 /**
  * Reading comprehension from a file in SQuAD 1.1 format: worked examples, then passage, question
- * and {@code Answer:}, as plain text to complete. The answer lies far back in the prompt.
+ * and {@code Answer:}, as plain text to complete. The answer lies far back in the prompt, and
+ * further back with {@code passages}: so many others, about something else, stand around the one
+ * that is asked about, as what a search brought up would.
  */
 public final class SquadTask implements EvaluationTask {
+  private static final String PASSAGES = "passages";
+
   @Override
   public String name() {
     return "squad";
@@ -38,6 +43,11 @@ public final class SquadTask implements EvaluationTask {
   @Override
   public String description() {
     return "reading comprehension (SQuAD 1.1 JSON): exact match and F1";
+  }
+
+  @Override
+  public Map<String, String> options() {
+    return Map.of(PASSAGES, "0");
   }
 
   private record Document(List<Article> data) {}
@@ -52,18 +62,38 @@ public final class SquadTask implements EvaluationTask {
 
   private record Question(int number, String passage, String question, List<String> answers) {
     String block() {
-      return "Passage: " + passage + "\nQuestion: " + question + "\nAnswer:";
+      return block(List.of(passage));
+    }
+
+    String block(List<String> passages) {
+      StringBuilder out = new StringBuilder();
+      passages.forEach(p -> out.append("Passage: ").append(p).append('\n'));
+      return out.append("Question: ").append(question).append("\nAnswer:").toString();
     }
   }
 
   @Override
   public List<EvaluationItem> items(TaskSettings settings) {
     List<Question> questions = questions(settings.requiredData());
+    List<String> all = questions.stream().map(Question::passage).distinct().toList();
+    int others = settings.intOption(PASSAGES, 0);
+    if (others > all.size() - 2) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The setting 'passages' is "
+              + others
+              + "; the file has "
+              + all.size()
+              + " passages, so at most "
+              + (all.size() - 2)
+              + " others can stand in a prompt.");
+    }
     Random random = new Random(settings.seed());
     Collections.shuffle(questions, random);
     List<EvaluationItem> items = new ArrayList<>();
     for (Question q : questions.subList(0, Math.min(settings.limit(), questions.size()))) {
       StringBuilder prompt = new StringBuilder();
+      List<String> elsewhere = new ArrayList<>(List.of(q.passage));
       for (int shot = 0; shot < settings.shots(); shot++) {
         Question example = questions.get(random.nextInt(questions.size()));
         while (example.passage.equals(q.passage)) {
@@ -71,14 +101,36 @@ public final class SquadTask implements EvaluationTask {
         }
         prompt.append(example.block()).append(' ').append(example.answers.getFirst());
         prompt.append("\n\n");
+        elsewhere.add(example.passage);
       }
       items.add(
           EvaluationItem.question(
               "question-" + q.number,
-              prompt.append(q.block()).toString(),
+              prompt.append(q.block(among(others, all, elsewhere, random))).toString(),
               answers -> Scores.exactAndF1(AnswerRules.SQUAD, answers, q.answers)));
     }
     return items;
+  }
+
+  /**
+   * A passage at any place among others.
+   *
+   * @param others how many
+   * @param used the passage, and then those that stand in the prompt already
+   */
+  private static List<String> among(
+      int others, List<String> all, List<String> used, Random random) {
+    List<String> out = new ArrayList<>();
+    if (others > 0) { // else nothing is drawn, and the prompts are those of before
+      List<String> free = new ArrayList<>(all);
+      free.removeAll(used);
+      Collections.shuffle(free, random);
+      out.addAll(free.subList(0, Math.min(others, free.size())));
+      out.add(random.nextInt(out.size() + 1), used.getFirst());
+    } else {
+      out.add(used.getFirst());
+    }
+    return out;
   }
 
   private static List<Question> questions(Path file) {

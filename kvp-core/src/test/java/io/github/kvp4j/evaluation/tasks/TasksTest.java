@@ -27,9 +27,11 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.zip.GZIPOutputStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -159,6 +161,45 @@ class TasksTest {
             "Passage: Ada walks to the bridge.\nQuestion: Who walks?\nAnswer: Ada\n\n"
                 + "Passage: The mill stands by the river.\nQuestion: Where is the mill?\nAnswer:");
     assertThat(score(mill, " By a River.")).containsEntry("exact_match", 1.0);
+  }
+
+  @Test
+  void squadPutsOtherPassagesAroundTheOneThatIsAskedAbout() throws IOException {
+    StringBuilder paragraphs = new StringBuilder();
+    for (int i = 0; i < 12; i++) {
+      paragraphs
+          .append(i == 0 ? "" : ",")
+          .append(
+              """
+              {"context": "Passage number %d.", "qas": [
+                {"id": "%d", "question": "Which is %d?", "answers": [{"text": "%d", "answer_start": 15}]}]}
+              """
+                  .formatted(i, i, i, i));
+    }
+    Path file = write("s.json", "{\"data\": [{\"paragraphs\": [" + paragraphs + "]}]}");
+    List<EvaluationItem> items = items("squad", file, 12, 1, "passages", "3");
+    assertThat(items).hasSize(12);
+    Set<Integer> places = new HashSet<>();
+    for (EvaluationItem item : items) {
+      String number = item.id().replace("question-", "");
+      String asked = prompt(item).substring(prompt(item).indexOf("\n\n") + 2);
+      List<String> lines = asked.lines().toList();
+      assertThat(lines).hasSize(6).endsWith("Question: Which is " + number + "?", "Answer:");
+      List<String> passages = lines.subList(0, 4);
+      assertThat(passages)
+          .doesNotHaveDuplicates()
+          .contains("Passage: Passage number " + number + ".");
+      // what the example is about would be a hint
+      assertThat(passages).doesNotContain(prompt(item).lines().findFirst().orElseThrow());
+      places.add(passages.indexOf("Passage: Passage number " + number + "."));
+    }
+    assertThat(places).hasSizeGreaterThan(2);
+    assertThat(items("squad", file, 12, 1, "passages", "3"))
+        .extracting(TasksTest::prompt)
+        .isEqualTo(items.stream().map(TasksTest::prompt).toList());
+    assertThatThrownBy(() -> items("squad", file, 12, 1, "passages", "11"))
+        .hasMessageContaining("'passages' is 11")
+        .hasMessageContaining("at most 10");
   }
 
   @Test
