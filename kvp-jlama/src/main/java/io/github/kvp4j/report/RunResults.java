@@ -192,6 +192,20 @@ public record RunResults(
         cause);
   }
 
+  /** Where two runs asked the same row, the one with more items stands. */
+  private static void addRow(List<ResultRow> rows, ResultRow row) {
+    for (int i = 0; i < rows.size(); i++) {
+      ResultRow other = rows.get(i);
+      if (other.row().equals(row.row()) && other.metric().equals(row.metric())) {
+        if (other.items() < row.items()) {
+          rows.set(i, row);
+        }
+        return;
+      }
+    }
+    rows.add(row);
+  }
+
   private void addResults(Path file) throws IOException {
     JsonNode root = json(file);
     Map<String, JsonNode> others = new LinkedHashMap<>();
@@ -217,7 +231,7 @@ public record RunResults(
       if (read.row().isEmpty() || read.task().isEmpty() || read.metric().isEmpty()) {
         throw malformed(file, 1, "a row has no row, task or metric", null);
       }
-      rows.computeIfAbsent(read.task(), t -> new ArrayList<>()).add(read);
+      addRow(rows.computeIfAbsent(read.task(), t -> new ArrayList<>()), read);
       about.putIfAbsent(read.task(), others);
     }
   }

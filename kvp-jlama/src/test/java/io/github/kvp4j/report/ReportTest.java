@@ -19,6 +19,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.evaluation.AgreementCourse;
 import io.github.kvp4j.evaluation.CacheErrors;
+import io.github.kvp4j.evaluation.ResultRow;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -103,6 +104,22 @@ class ReportTest {
         .containsExactly(
             new ParetoFront.Point("exact", 1, 0.5),
             new ParetoFront.Point("predict <fast> | 4/24/0", 0.4, 0.125));
+  }
+
+  @Test
+  void ofARowThatTwoRunsAskedTheOneWithMoreItemsStands() throws IOException {
+    for (String run : List.of("a", "b", "c")) {
+      Files.createDirectories(folder.resolve(run));
+      Files.writeString(
+          folder.resolve(run).resolve("results.json"),
+          run.equals("b")
+              ? TEXT.replace("\"items\":3", "\"items\":30").replace("18.5", "20.5")
+              : TEXT);
+    }
+    List<ResultRow> rows = RunResults.read(folder).rows().getOrDefault("text", List.of());
+    assertThat(rows).hasSize(1);
+    assertThat(rows.getFirst().items()).isEqualTo(30);
+    assertThat(rows.getFirst().value()).isEqualTo(20.5);
   }
 
   @Test
