@@ -59,35 +59,41 @@ record ExactPrefill(KvCache cache, float[] logits, Map<Integer, float[]> enterin
   }
 
   /**
-   * What the layers of a PREFIX auxiliary leave: the streams that enter its sources and the first
-   * layer after it.
+   * What the layers of a PREFIX auxiliary leave: the streams that enter its sources before some
+   * layer, and that layer.
    *
+   * @param end the layer, N at most
    * @param exactRows {@code [row]} rows that keep the real feed-forward network
    */
   Map<Integer, float[]> auxiliary(
-      PrefillEngine base, Continuation item, Auxiliary.Prefix prefix, boolean[] exactRows) {
-    if (prefix.linearised().isEmpty()) {
-      return entering;
+      PrefillEngine base,
+      Continuation item,
+      Auxiliary.Prefix prefix,
+      int end,
+      boolean[] exactRows) {
+    if (prefix.linearised().keySet().stream().allMatch(layer -> layer >= end)) {
+      return entering; // so far it is the base
     }
     Map<Integer, float[]> streams = new HashMap<>();
     int rows = exactRows.length;
     run(
         base,
         item,
-        prefix.layers(),
+        end,
         new KvCache(base.weights().shape(), rows),
         prefix.linearised(),
         exactRows,
         embed(base, item),
-        kept(prefix),
+        kept(prefix, end),
         streams);
     return streams;
   }
 
-  /** The layers whose entering stream a PREFIX predictor reads. */
-  static Set<Integer> kept(Auxiliary.Prefix prefix) {
+  /** The sources of a PREFIX predictor before some layer, and that layer. */
+  static Set<Integer> kept(Auxiliary.Prefix prefix, int end) {
     Set<Integer> kept = new HashSet<>(prefix.sources());
-    kept.add(prefix.layers());
+    kept.removeIf(source -> source > end);
+    kept.add(end);
     return kept;
   }
 

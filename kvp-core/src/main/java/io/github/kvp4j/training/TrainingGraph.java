@@ -54,7 +54,7 @@ import org.jspecify.annotations.Nullable;
  * The loss of an item, and its gradients, by PyTorch: the same reading as {@link
  * io.github.kvp4j.predictor.PredictedPrefill}, the answer's tokens after it included.
  *
- * <p>What does not learn before the first projection is computed by the prefill engine, the rest
+ * <p>What comes before all that learns in a PREFIX auxiliary is computed by the prefill engine, the rest
  * here.
  *
  * <p>The rows of a text are of two kinds: exact ones (sink, tail, and all that follows the prompt)
@@ -70,7 +70,7 @@ final class TrainingGraph implements AutoCloseable {
   private final Anchors anchors;
   private final LossWeights weights;
   private final Parameters parameters;
-  private final boolean learnsPrefix; // whether PyTorch has to run the layers of a PREFIX auxiliary
+  private final int firstLayer; // of the base's that PyTorch runs; for PREFIX, 0 for the others
   private final DataType type;
   private final NDManager manager;
   private final Map<String, NDArray> frozen = new HashMap<>();
@@ -96,15 +96,11 @@ final class TrainingGraph implements AutoCloseable {
     this.parameters = parameters;
     this.anchors = anchors;
     this.weights = weights;
-    this.learnsPrefix = parameters.names().anyMatch(name -> name.startsWith("linearised."));
+    this.firstLayer = firstLayer(predictor, parameters);
     this.type = wide ? DataType.FLOAT64 : DataType.FLOAT32;
     this.manager = newManager();
     ModelWeights own = base.weights();
-    int first =
-        predictor.auxiliary() instanceof Auxiliary.Prefix prefix && !learnsPrefix
-            ? prefix.layers()
-            : 0;
-    copyLayers("base.", own, first);
+    copyLayers("base.", own, firstLayer);
     put("norm", own.finalNorm());
     put("head", own.head().toArray(), own.head().rows(), own.head().columns());
     for (LinearProjection p : predictor.projections()) {
@@ -128,6 +124,17 @@ final class TrainingGraph implements AutoCloseable {
       }
       case Auxiliary.Separate separate -> copyLayers("auxiliary.", separate.weights(own), 0);
     }
+  }
+
+  /** The first layer of a PREFIX auxiliary that learns, or the first one that is predicted. */
+  private static int firstLayer(KvPredictor predictor, Parameters parameters) {
+    if (!(predictor.auxiliary() instanceof Auxiliary.Prefix prefix)) {
+      return 0;
+    }
+    return prefix.linearised().keySet().stream()
+        .filter(layer -> parameters.get("linearised." + layer + ".weight") != null)
+        .min(Integer::compare)
+        .orElse(prefix.layers());
   }
 
   private static NDManager newManager() {
@@ -329,8 +336,8 @@ final class TrainingGraph implements AutoCloseable {
     return ExactPrefill.of(
         base,
         item,
-        predictor.auxiliary() instanceof Auxiliary.Prefix prefix && !learnsPrefix
-            ? ExactPrefill.kept(prefix)
+        predictor.auxiliary() instanceof Auxiliary.Prefix prefix
+            ? ExactPrefill.kept(prefix, firstLayer)
             : Set.of());
   }
 
@@ -368,21 +375,19 @@ final class TrainingGraph implements AutoCloseable {
     switch (predictor.auxiliary()) {
       case Auxiliary.Prefix prefix -> {
         List<NDArray> features = new ArrayList<>();
-        if (!learnsPrefix) {
-          boolean[] exactly = new boolean[length];
-          Arrays.fill(exactly, 0, sink, true);
-          Arrays.fill(exactly, tail, length, true);
-          Map<Integer, float[]> streams = reference.auxiliary(base, item, prefix, exactly);
-          int[] others = Arrays.copyOfRange(order, exactRows, length);
-          for (int source : prefix.sources()) {
-            features.add(rmsNorm(pick(stream(streams, source), others), null, shape));
+        boolean[] exactly = new boolean[length];
+        Arrays.fill(exactly, 0, sink, true);
+        Arrays.fill(exactly, tail, length, true);
+        Map<Integer, float[]> streams =
+            reference.auxiliary(base, item, prefix, firstLayer, exactly);
+        int[] predicted = Arrays.copyOfRange(order, exactRows, length);
+        for (int source : prefix.sources()) {
+          if (source < firstLayer) {
+            features.add(rmsNorm(pick(stream(streams, source), predicted), null, shape));
           }
-          x = pick(stream(streams, prefix.layers()), Arrays.copyOf(order, exactRows));
-          predict = predictFrom(features);
-          break;
         }
-        NDArray all = embed(tokens, order); // (row, hidden)
-        for (int layer = 0; layer <= prefix.layers(); layer++) {
+        NDArray all = pick(stream(streams, firstLayer), order); // (row, hidden)
+        for (int layer = firstLayer; layer <= prefix.layers(); layer++) {
           if (prefix.sources().contains(layer)) {
             features.add(rmsNorm(rows(all, exactRows, length), null, shape));
           }
