@@ -174,6 +174,8 @@ class CommandLineIT {
                   "1,1,0",
                   "--prompts",
                   "1",
+                  "--dtype",
+                  "I8",
                   "--resume",
                   "--out",
                   trained.toString()));

@@ -20,6 +20,7 @@ import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Quality;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
+import io.github.kvp4j.predictor.Int8;
 import io.github.kvp4j.predictor.KvPredictor;
 import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictorFile;
@@ -229,6 +230,14 @@ final class TrainCommand implements Callable<Integer> {
   private int prompts;
 
   @Option(
+      names = "--dtype",
+      defaultValue = "BF16",
+      description =
+          "How the numbers are kept in the file: ${COMPLETION-CANDIDATES} (default:"
+              + " ${DEFAULT-VALUE}); I8 is a little more than half as large.")
+  private CalibrateCommand.Dtype dtype = CalibrateCommand.Dtype.BF16;
+
+  @Option(
       names = "--resume",
       description = "Go on from OUT.checkpoint, if it is there, with the same options.")
   private boolean resume;
@@ -353,13 +362,18 @@ final class TrainCommand implements Callable<Integer> {
       log.draw();
       List<MeasuredQuality> measured =
           CalibrateCommand.measure(
-              loaded, engine, trainer.predictor(), heldOut, prompts, seed, progress);
+              loaded, engine, predictor(trainer), heldOut, prompts, seed, progress);
       progress.end();
       write(start, trainer, measured, target);
       PredictorCommand.printQuality(measured);
       System.out.println("Wrote " + target);
     }
     return 0;
+  }
+
+  private KvPredictor predictor(Trainer trainer) {
+    KvPredictor trained = trainer.predictor();
+    return dtype == CalibrateCommand.Dtype.I8 ? Int8.of(trained) : trained;
   }
 
   private void write(
@@ -375,7 +389,7 @@ final class TrainCommand implements Callable<Integer> {
     how.put("training.mix", mix.toString());
     how.put("training.anchors", anchors.toString());
     how.put("training.seed", Long.toString(seed));
-    new PredictorFile(trainer.predictor(), start.base(), how, measured).write(file);
+    new PredictorFile(predictor(trainer), start.base(), how, measured).write(file);
   }
 
   /** Trains until all steps are made, or it is to stop. */
