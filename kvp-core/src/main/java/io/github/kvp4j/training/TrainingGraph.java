@@ -54,8 +54,8 @@ import org.jspecify.annotations.Nullable;
  * The loss of an item, and its gradients, by PyTorch: the same reading as {@link
  * io.github.kvp4j.predictor.PredictedPrefill}, the answer's tokens after it included.
  *
- * <p>What comes before all that learns in a PREFIX auxiliary is computed by the prefill engine, the rest
- * here.
+ * <p>What comes before all that learns in a PREFIX auxiliary is computed by the prefill engine, the
+ * rest here.
  *
  * <p>The rows of a text are of two kinds: exact ones (sink, tail, and all that follows the prompt)
  * go through the whole base, the others through the auxiliary. They are kept in the order exact
