@@ -187,6 +187,9 @@ class CommandLineIT {
       assertThat(o.out()).contains(round == 0 ? "after step 1 of 2; go on" : "step 1 of 2;");
     }
     assertThat(Files.readAllLines(dir.resolve("trained.safetensors.csv"))).hasSize(3);
+    // the head of the file names each tensor's type
+    assertThat(Files.readString(trained, java.nio.charset.StandardCharsets.ISO_8859_1))
+        .contains("\"dtype\":\"I8\"");
     CliRun info = CliRun.of("predictor", "info", trained.toString());
     assertThat(info.out()).contains("LAYER_PRUNED").contains("weights      trained");
     CliRun answer =

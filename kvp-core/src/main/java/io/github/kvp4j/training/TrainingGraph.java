@@ -70,7 +70,7 @@ final class TrainingGraph implements AutoCloseable {
   private final Anchors anchors;
   private final LossWeights weights;
   private final Parameters parameters;
-  private final int firstLayer; // of the base's that PyTorch runs; for PREFIX, 0 for the others
+  private final int firstLayer; // of the base that PyTorch runs
   private final DataType type;
   private final NDManager manager;
   private final Map<String, NDArray> frozen = new HashMap<>();

@@ -28,7 +28,6 @@ import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.AuxiliaryKind;
-import io.github.kvp4j.predictor.Int8;
 import io.github.kvp4j.predictor.KvPredictor;
 import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.MeasuredQuality;
@@ -213,19 +212,7 @@ final class CalibrateCommand implements Callable<Integer> {
       description = "Of the choice of texts (default: ${DEFAULT-VALUE}).")
   private long seed;
 
-  /** How the numbers lie in the file. */
-  enum Dtype {
-    BF16,
-    I8
-  }
-
-  @Option(
-      names = "--dtype",
-      defaultValue = "BF16",
-      description =
-          "How the numbers are kept in the file: ${COMPLETION-CANDIDATES} (default:"
-              + " ${DEFAULT-VALUE}); I8 is a little more than half as large.")
-  private Dtype dtype = Dtype.BF16;
+  @Mixin private PredictorDtypeOption dtype = new PredictorDtypeOption();
 
   @Option(
       names = "--out",
@@ -287,7 +274,7 @@ final class CalibrateCommand implements Callable<Integer> {
           calibrator = calibrator(loaded, engine, fit, progress, cluster);
           result = calibrator.fit();
         }
-        KvPredictor predictor = dtype == Dtype.I8 ? Int8.of(result) : result;
+        KvPredictor predictor = dtype.of(result);
         progress.end();
         System.out.printf(
             Locale.ROOT,

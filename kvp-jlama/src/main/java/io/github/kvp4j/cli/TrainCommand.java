@@ -20,7 +20,6 @@ import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Quality;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
-import io.github.kvp4j.predictor.Int8;
 import io.github.kvp4j.predictor.KvPredictor;
 import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictorFile;
@@ -229,13 +228,7 @@ final class TrainCommand implements Callable<Integer> {
       description = "Held-out prompts to measure on (default: ${DEFAULT-VALUE}).")
   private int prompts;
 
-  @Option(
-      names = "--dtype",
-      defaultValue = "BF16",
-      description =
-          "How the numbers are kept in the file: ${COMPLETION-CANDIDATES} (default:"
-              + " ${DEFAULT-VALUE}); I8 is a little more than half as large.")
-  private CalibrateCommand.Dtype dtype = CalibrateCommand.Dtype.BF16;
+  @Mixin private PredictorDtypeOption dtype = new PredictorDtypeOption();
 
   @Option(
       names = "--resume",
@@ -347,7 +340,7 @@ final class TrainCommand implements Callable<Integer> {
       try (ExitRequest exit = new ExitRequest()) {
         loop(trainer, held, log, checkpoint, progress, exit);
         if (trainer.step() < steps) {
-          write(start, trainer, List.of(), target);
+          write(start, trainer, dtype.of(trainer.predictor()), List.of(), target);
           System.out.println(
               "Wrote "
                   + target
@@ -360,24 +353,23 @@ final class TrainCommand implements Callable<Integer> {
         }
       }
       log.draw();
+      KvPredictor trained = dtype.of(trainer.predictor());
       List<MeasuredQuality> measured =
-          CalibrateCommand.measure(
-              loaded, engine, predictor(trainer), heldOut, prompts, seed, progress);
+          CalibrateCommand.measure(loaded, engine, trained, heldOut, prompts, seed, progress);
       progress.end();
-      write(start, trainer, measured, target);
+      write(start, trainer, trained, measured, target);
       PredictorCommand.printQuality(measured);
       System.out.println("Wrote " + target);
     }
     return 0;
   }
 
-  private KvPredictor predictor(Trainer trainer) {
-    KvPredictor trained = trainer.predictor();
-    return dtype == CalibrateCommand.Dtype.I8 ? Int8.of(trained) : trained;
-  }
-
   private void write(
-      PredictorFile start, Trainer trainer, List<MeasuredQuality> measured, Path file) {
+      PredictorFile start,
+      Trainer trainer,
+      KvPredictor trained,
+      List<MeasuredQuality> measured,
+      Path file) {
     Map<String, String> how = new TreeMap<>(start.calibration());
     how.put("training.steps", Integer.toString(trainer.step()));
     how.put("training.batch", Integer.toString(batch));
@@ -389,7 +381,7 @@ final class TrainCommand implements Callable<Integer> {
     how.put("training.mix", mix.toString());
     how.put("training.anchors", anchors.toString());
     how.put("training.seed", Long.toString(seed));
-    new PredictorFile(predictor(trainer), start.base(), how, measured).write(file);
+    new PredictorFile(trained, start.base(), how, measured).write(file);
   }
 
   /** Trains until all steps are made, or it is to stop. */

@@ -150,9 +150,8 @@ public final class Report {
   }
 
   /**
-   * What each row comes to at every task, side by side: of each task the operations, then what is
-   * compared with the exact row where there is such a thing (KL, fidelity), and the task's own
-   * metric or the agreement.
+   * What each row comes to at every task, side by side: of each task the operations and {@link
+   * RunResults#compared}.
    */
   private Table sideBySide() {
     List<String> heads = new ArrayList<>(List.of("row"));

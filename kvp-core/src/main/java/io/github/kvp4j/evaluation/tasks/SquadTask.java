@@ -77,7 +77,8 @@ public final class SquadTask implements EvaluationTask {
     List<Question> questions = questions(settings.requiredData());
     List<String> all = questions.stream().map(Question::passage).distinct().toList();
     int others = settings.intOption(PASSAGES, 0);
-    if (others > all.size() - 2) {
+    int most = all.size() - 1 - settings.shots(); // besides the examples' own
+    if (others > Math.max(0, most)) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
           "The setting 'passages' is "
@@ -85,7 +86,7 @@ public final class SquadTask implements EvaluationTask {
               + "; the file has "
               + all.size()
               + " passages, so at most "
-              + (all.size() - 2)
+              + Math.max(0, most)
               + " others can stand in a prompt.");
     }
     Random random = new Random(settings.seed());
@@ -93,7 +94,7 @@ public final class SquadTask implements EvaluationTask {
     List<EvaluationItem> items = new ArrayList<>();
     for (Question q : questions.subList(0, Math.min(settings.limit(), questions.size()))) {
       StringBuilder prompt = new StringBuilder();
-      List<String> elsewhere = new ArrayList<>(List.of(q.passage));
+      List<String> used = new ArrayList<>(List.of(q.passage));
       for (int shot = 0; shot < settings.shots(); shot++) {
         Question example = questions.get(random.nextInt(questions.size()));
         while (example.passage.equals(q.passage)) {
@@ -101,12 +102,12 @@ public final class SquadTask implements EvaluationTask {
         }
         prompt.append(example.block()).append(' ').append(example.answers.getFirst());
         prompt.append("\n\n");
-        elsewhere.add(example.passage);
+        used.add(example.passage);
       }
       items.add(
           EvaluationItem.question(
               "question-" + q.number,
-              prompt.append(q.block(among(others, all, elsewhere, random))).toString(),
+              prompt.append(q.block(among(others, all, used, random))).toString(),
               answers -> Scores.exactAndF1(AnswerRules.SQUAD, answers, q.answers)));
     }
     return items;
@@ -120,16 +121,15 @@ public final class SquadTask implements EvaluationTask {
    */
   private static List<String> among(
       int others, List<String> all, List<String> used, Random random) {
-    List<String> out = new ArrayList<>();
-    if (others > 0) { // else nothing is drawn, and the prompts are those of before
-      List<String> free = new ArrayList<>(all);
-      free.removeAll(used);
-      Collections.shuffle(free, random);
-      out.addAll(free.subList(0, Math.min(others, free.size())));
-      out.add(random.nextInt(out.size() + 1), used.getFirst());
-    } else {
-      out.add(used.getFirst());
+    if (others == 0) {
+      return List.of(
+          used.getFirst()); // nothing is drawn: the prompts are those without the setting
     }
+    List<String> free = new ArrayList<>(all);
+    free.removeAll(used);
+    Collections.shuffle(free, random);
+    List<String> out = new ArrayList<>(free.subList(0, others));
+    out.add(random.nextInt(others + 1), used.getFirst());
     return out;
   }
 
