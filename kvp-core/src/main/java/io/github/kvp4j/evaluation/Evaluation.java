@@ -60,7 +60,7 @@ public final class Evaluation {
   private final TokenText text;
   private final Decoding decoding;
   private final int contextLength;
-  private final Map<String, Integer> limits;
+  private final Map<String, Double> shares;
 
   /**
    * An evaluation.
@@ -76,15 +76,15 @@ public final class Evaluation {
   /**
    * An evaluation of which some rows are asked a part.
    *
-   * @param limits how many items, from the first on, a row is asked, by the row's name; all where
-   *     nothing is said, and the first row is always asked all
+   * @param shares of the items that a row is asked, by the row's name, above 0 and at most 1; all
+   *     where nothing is said, and the first row is always asked all
    */
   public Evaluation(
       List<EvaluationRow> rows,
       TokenText text,
       Decoding decoding,
       int contextLength,
-      Map<String, Integer> limits) {
+      Map<String, Double> shares) {
     if (rows.stream().map(EvaluationRow::name).distinct().count() != rows.size()) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
@@ -96,8 +96,8 @@ public final class Evaluation {
     this.text = text;
     this.decoding = decoding;
     this.contextLength = contextLength;
-    this.limits = new LinkedHashMap<>(limits);
-    this.limits.remove(rows.getFirst().name());
+    this.shares = new LinkedHashMap<>(shares);
+    this.shares.remove(rows.getFirst().name());
   }
 
   /**
@@ -141,9 +141,20 @@ public final class Evaluation {
 
   /** How many answers of rows the first so many items ask for. */
   public long rowsOf(int items) {
-    return rows.stream()
-        .mapToLong(row -> Math.min(items, limits.getOrDefault(row.name(), Integer.MAX_VALUE)))
-        .sum();
+    return rows.stream().mapToLong(row -> askedOf(row, items)).sum();
+  }
+
+  /**
+   * How many of the first so many items a row is asked: its share of them, spread evenly, the first
+   * item among them. So it is the same ones however many there are, and a run can be gone on with
+   * by more items.
+   */
+  private long askedOf(EvaluationRow row, int items) {
+    return (long) Math.ceil(items * shares.getOrDefault(row.name(), 1.0));
+  }
+
+  private boolean asks(EvaluationRow row, int number) {
+    return askedOf(row, number + 1) > askedOf(row, number);
   }
 
   private int room(EvaluationItem item) {
@@ -162,7 +173,7 @@ public final class Evaluation {
   /**
    * An item and where it stands.
    *
-   * @param number from 0; rows that are asked fewer items leave out those from their limit on
+   * @param number from 0, by which rows that are asked fewer items know theirs
    */
   public record Asked(EvaluationItem item, int number) {}
 
@@ -183,7 +194,7 @@ public final class Evaluation {
       double encodeMillis = (System.nanoTime() - start) / 1e6;
       units.add(
           rows.stream()
-              .filter(row -> asked.number < limits.getOrDefault(row.name(), Integer.MAX_VALUE))
+              .filter(row -> asks(row, asked.number))
               .map(row -> new Unit(row, asked.item, prompt, encodeMillis))
               .toList());
     }

@@ -37,6 +37,9 @@ import java.util.Map;
 public final class RunFolder implements AutoCloseable {
   private static final JsonMapper JSON = JsonMapper.builder().build();
 
+  /** The setting that says how many items are asked at most. */
+  public static final String LIMIT = "limit";
+
   private final Path folder;
   private final Map<String, ItemResult> done = new LinkedHashMap<>();
   private final BufferedWriter items;
@@ -67,7 +70,8 @@ public final class RunFolder implements AutoCloseable {
    * Opens a run's folder, made if need be.
    *
    * @param resume whether a run that is there may be gone on with
-   * @param settings all that the results depend on; those of a run gone on with must be the same
+   * @param settings all that the results depend on; those of a run gone on with must be the same,
+   *     but for {@value #LIMIT}: the items of a smaller one are the first of a greater one's
    * @throws KvpException BAD_ARGUMENT where a run is there that may not, or that was another
    */
   public static RunFolder open(Path folder, boolean resume, Map<String, Object> settings) {
@@ -95,7 +99,7 @@ public final class RunFolder implements AutoCloseable {
     JsonNode now = JSON.readTree(JSON.writeValueAsString(settings));
     for (Iterator<String> names = now.fieldNames(); names.hasNext(); ) {
       String name = names.next();
-      if (!now.get(name).equals(before.path(name))) {
+      if (!name.equals(LIMIT) && !now.get(name).equals(before.path(name))) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,
             "The run in '"

@@ -136,11 +136,11 @@ final class EvalCommand implements Callable<Integer> {
   @Option(
       names = "--fewer",
       split = ",",
-      paramLabel = "MODE=ITEMS",
+      paramLabel = "MODE=SHARE",
       description =
-          "Modes that are slow and of which fewer items will do, the first of all: off=20. The"
-              + " column of items says so (default: all items).")
-  private Map<String, Integer> fewer = Map.of();
+          "Modes that are slow and of which a share of the items will do, spread evenly over all:"
+              + " off=0.1 for every tenth. The column of items says so (default: all items).")
+  private Map<String, Double> fewer = Map.of();
 
   @Option(
       names = "--together",
@@ -205,7 +205,10 @@ final class EvalCommand implements Callable<Integer> {
 
   @Spec private @Nullable CommandSpec spec;
 
-  @Option(names = "--resume", description = "Go on with the run in --out where it was stopped.")
+  @Option(
+      names = "--resume",
+      description =
+          "Go on with the run in --out where it was stopped, or with more items than it had.")
   private boolean resume;
 
   @Override
@@ -218,8 +221,8 @@ final class EvalCommand implements Callable<Integer> {
     check();
     EvaluationTask task = task();
     Map<String, String> options = options(task);
-    Map<String, Integer> fewerItems = fewerItems();
-    try (Session session = new Session(task, options, fewerItems)) {
+    Map<String, Double> fewerShares = fewerShares();
+    try (Session session = new Session(task, options, fewerShares)) {
       double length = session.evaluation.check(session.items);
       List<ItemResult> results = run(session);
       List<ResultRow> table = ResultRow.table(title(task, options), results, seed);
@@ -243,7 +246,7 @@ final class EvalCommand implements Callable<Integer> {
     final List<EvaluationItem> items;
     final Evaluation evaluation;
 
-    Session(EvaluationTask task, Map<String, String> options, Map<String, Integer> fewerItems) {
+    Session(EvaluationTask task, Map<String, String> options, Map<String, Double> fewerShares) {
       this.task = task;
       this.options = options;
       this.decoding = decoding(task);
@@ -271,7 +274,7 @@ final class EvalCommand implements Callable<Integer> {
                 text(loaded),
                 decoding,
                 loaded.usablePositions(),
-                rows.limits(fewerItems));
+                rows.shares(fewerShares));
       } catch (RuntimeException | Error e) {
         close();
         throw e;
@@ -304,7 +307,7 @@ final class EvalCommand implements Callable<Integer> {
       EvalCommand command = new EvalCommand();
       new CommandLine(command).parseArgs(words.toArray(new String[0]));
       EvaluationTask task = command.task();
-      this.session = command.new Session(task, command.options(task), command.fewerItems());
+      this.session = command.new Session(task, command.options(task), command.fewerShares());
       session.evaluation.warmUp(session.items.getFirst());
     }
 
@@ -335,10 +338,10 @@ final class EvalCommand implements Callable<Integer> {
         taskName != null ? taskName : data == null ? "kv-retrieval" : "squad");
   }
 
-  private Map<String, Integer> fewerItems() {
-    Map<String, Integer> items = new TreeMap<>();
-    fewer.forEach((mode, most) -> items.put(mode.strip().toLowerCase(Locale.ROOT), most));
-    return items;
+  private Map<String, Double> fewerShares() {
+    Map<String, Double> shares = new TreeMap<>();
+    fewer.forEach((mode, share) -> shares.put(mode.strip().toLowerCase(Locale.ROOT), share));
+    return shares;
   }
 
   private void check() {
@@ -489,8 +492,11 @@ final class EvalCommand implements Callable<Integer> {
               open,
               new GroupWork(new ArrayList<>(words(session))),
               lines -> {
-                lines.forEach(line -> results.add(RunFolder.result(line)));
-                progress.advance((long) session.rows.all().size() * lines.size());
+                for (String line : lines) {
+                  ItemResult result = RunFolder.result(line);
+                  results.add(result);
+                  progress.advance(result.rows().size());
+                }
               });
         }
       } else if (!open.isEmpty()) {
@@ -589,7 +595,7 @@ final class EvalCommand implements Callable<Integer> {
     settings.put("task", task.name());
     settings.put("data", data == null ? "" : CalibrateCommand.fileName(data));
     settings.put("data_bytes", data == null ? 0 : size(data));
-    settings.put("limit", limit);
+    settings.put(RunFolder.LIMIT, limit);
     settings.put("seed", seed);
     settings.put("shots", shots == null ? task.shots() : shots);
     settings.put("max_tokens", decoding.maxNewTokens());

@@ -134,32 +134,32 @@ final class EvalRows implements AutoCloseable {
   }
 
   /**
-   * How many items rows are asked, by their names.
+   * Of which share of the items rows are asked, by their names.
    *
    * @param byMode the same by mode, each but {@code exact}, which the others are compared with
    */
-  Map<String, Integer> limits(Map<String, Integer> byMode) {
-    byMode.forEach((mode, most) -> {
-      if (!MODES.contains(mode) || mode.equals("exact") || most < 1) {
+  Map<String, Double> shares(Map<String, Double> byMode) {
+    byMode.forEach((mode, share) -> {
+      if (!MODES.contains(mode) || mode.equals("exact") || !(share > 0 && share <= 1)) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,
             "--fewer is "
                 + mode
                 + "="
-                + most
+                + share
                 + "; give one of "
                 + String.join(", ", MODES.subList(1, MODES.size()))
-                + " and at least 1 item.");
+                + " and a share of the items above 0 and at most 1.");
       }
     });
-    Map<String, Integer> limits = new LinkedHashMap<>();
+    Map<String, Double> shares = new LinkedHashMap<>();
     modeOf.forEach((row, mode) -> {
-      Integer most = byMode.get(mode);
-      if (most != null) {
-        limits.put(row, most);
+      Double share = byMode.get(mode);
+      if (share != null) {
+        shares.put(row, share);
       }
     });
-    return limits;
+    return shares;
   }
 
   /** The rows, the exact one first. */

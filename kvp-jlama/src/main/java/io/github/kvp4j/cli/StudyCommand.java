@@ -25,7 +25,9 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -42,7 +44,8 @@ import picocli.CommandLine.Option;
       "Runs the whole evaluation: fits a layer-pruned auxiliary to compare with, asks every task of"
           + " every row, inspects the cache, times prompts by length and batch, and writes the"
           + " report. Each step is a command that can be run alone; --dry-run shows them.",
-      "Started again with the same --out it goes on where it was stopped.",
+      "Started again with the same --out it goes on where it was stopped; with a greater --scale,"
+          + " too: what was asked is not asked again.",
       "The data folder holds the files in their official forms, by these names: triviaqa.dev.tsv.gz,"
           + " xquad.en.json, HumanEval.jsonl.gz and texts (calibration.jsonl.gz); a task whose file"
           + " is not there is left out."
@@ -59,6 +62,48 @@ final class StudyCommand implements Callable<Integer> {
   private static final String TEXT_SEED = "42";
 
   private static final String TEXTS = "calibration.jsonl.gz";
+
+  private static final String REPORT = "report";
+
+  /** In a step's folder: the command line that it was done with. */
+  private static final String DONE = "step.json";
+
+  /**
+   * The share of the items that a mode is asked: Jlama's own prefill takes many times as long, and
+   * its answers are those of the exact row; rows that only say how far a baseline falls behind need
+   * no more than show it.
+   */
+  private static final Map<String, Double> FEWER =
+      new TreeMap<>(
+          Map.of(
+              "off", 0.025,
+              "refine", 0.25,
+              "auxiliary", 0.5,
+              "random", 0.2,
+              "static", 0.2,
+              "lazyllm", 0.5,
+              "quantised", 0.2));
+
+  /** The same where an item has eleven long answers. */
+  private static final Map<String, Double> FEWER_PROGRAMS =
+      new TreeMap<>(
+          Map.of(
+              "off", 0.01,
+              "refine", 0.1,
+              "cut", 0.5,
+              "auxiliary", 0.2,
+              "random", 0.05,
+              "static", 0.05,
+              "lazyllm", 0.25,
+              "quantised", 0.1));
+
+  /**
+   * That the layer-pruned auxiliary is fitted on, from a tenth of the study on: a hundred times
+   * what a projection reads, and the same at every scale, so that a study can be gone on with.
+   */
+  private static final int AUXILIARY_TOKENS = 41_000;
+
+  private static final JsonMapper JSON = JsonMapper.builder().build();
 
   @Mixin private ModelOption model = new ModelOption();
 
@@ -116,9 +161,9 @@ final class StudyCommand implements Callable<Integer> {
    *
    * @param name of its folder
    * @param words its command line
-   * @param done the file, in the step's folder, that is there when it is done
+   * @param result the file, in the step's folder, that is there when it is done
    */
-  private record Step(String name, List<String> words, String done) {}
+  private record Step(String name, List<String> words, String result) {}
 
   @Override
   public Integer call() throws IOException {
@@ -143,7 +188,7 @@ final class StudyCommand implements Callable<Integer> {
     for (int i = 0; i < steps.size(); i++) {
       Step step = steps.get(i);
       Path own = folder.resolve(step.name);
-      if (Files.exists(own.resolve(step.done)) && !step.name.equals("report")) {
+      if (isDone(step, own)) {
         continue;
       }
       ReportCommand.makeFolder(own);
@@ -161,8 +206,19 @@ final class StudyCommand implements Callable<Integer> {
             step.name);
         return exit;
       }
+      if (!step.name.equals(REPORT)) {
+        JSON.writeValue(own.resolve(DONE).toFile(), step.words);
+      }
     }
     return 0;
+  }
+
+  /** Whether a step was done with this very command line; the report is always made anew. */
+  private static boolean isDone(Step step, Path own) throws IOException {
+    Path done = own.resolve(DONE);
+    return Files.exists(own.resolve(step.result))
+        && Files.exists(done)
+        && JSON.readTree(done.toFile()).equals(JSON.valueToTree(step.words));
   }
 
   /** With what a run that was begun needs besides. */
@@ -174,26 +230,24 @@ final class StudyCommand implements Callable<Integer> {
     return words;
   }
 
-  /** A study is gone on with as it was begun. */
+  /** A study is gone on with as it was begun, but for its scale. */
   private void checkSettings(Path folder) throws IOException {
-    JsonMapper json = JsonMapper.builder().build();
     // read back, so that a number is of the type that a file's has
     JsonNode now =
-        json.readTree(
-            json.writeValueAsString(
-                Map.of(
-                    "scale",
-                    scale,
-                    "seed",
-                    seed,
-                    "model",
-                    model.name(),
-                    "predictors",
-                    predictors,
-                    "anchors",
-                    anchors)));
+        JSON.readTree(
+            JSON.writeValueAsString(
+                new TreeMap<>(
+                    Map.of(
+                        "seed",
+                        seed,
+                        "model",
+                        model.name(),
+                        "predictors",
+                        predictors,
+                        "anchors",
+                        anchors))));
     Path file = folder.resolve("study.json");
-    if (Files.exists(file) && !json.readTree(file.toFile()).equals(now)) {
+    if (Files.exists(file) && !JSON.readTree(file.toFile()).equals(now)) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
           "The folder '"
@@ -202,7 +256,7 @@ final class StudyCommand implements Callable<Integer> {
               + file.getFileName()
               + "); go on with the same ones, or name another folder.");
     }
-    json.writeValue(file.toFile(), now);
+    JSON.writeValue(file.toFile(), now);
   }
 
   /** So many of a whole, at the study's scale, and at least some. */
@@ -221,21 +275,17 @@ final class StudyCommand implements Callable<Integer> {
         used.add(folder.resolve("auxiliary").resolve("layer-pruned.safetensors").toString());
       }
     }
-    addTask(steps, "triviaqa", files.resolve("triviaqa.dev.tsv.gz"), folder, 1000, used)
+    addTask(steps, "triviaqa", files.resolve("triviaqa.dev.tsv.gz"), folder, 1000, used, FEWER)
         .ifPresent(words -> Collections.addAll(words, "--shots", "5"));
-    addTask(steps, "squad", files.resolve("xquad.en.json"), folder, 1190, used);
+    addTask(steps, "squad", files.resolve("xquad.en.json"), folder, 1190, used, FEWER);
     if (allowCodeExecution) {
-      addTask(steps, "humaneval", files.resolve("HumanEval.jsonl.gz"), folder, 164, used)
-          .ifPresent(words ->
-              Collections.addAll(
-                  words,
-                  "--allow-code-execution",
-                  "--modes",
-                  "exact,predict,cut,auxiliary,lazyllm,quantised"));
+      Path problems = files.resolve("HumanEval.jsonl.gz");
+      addTask(steps, "humaneval", problems, folder, 164, used, FEWER_PROGRAMS)
+          .ifPresent(words -> words.add("--allow-code-execution"));
     }
-    addTask(steps, "text", texts, folder, 500, used)
+    addTask(steps, "text", texts, folder, 500, used, FEWER)
         .ifPresent(words -> Collections.addAll(words, "--seed", TEXT_SEED));
-    addTask(steps, "kv-retrieval", null, folder, 250, used)
+    addTask(steps, "kv-retrieval", null, folder, 250, used, FEWER)
         .ifPresent(words -> Collections.addAll(words, "--set", "lengths=512"));
     if (Files.exists(texts)) {
       Path own = folder.resolve("inspect");
@@ -246,7 +296,7 @@ final class StudyCommand implements Callable<Integer> {
       steps.add(new Step("inspect", words, "refinement.csv"));
     }
     addBench(steps, folder);
-    steps.add(new Step("report", List.of("report", folder.toString()), "report.html"));
+    steps.add(new Step(REPORT, List.of(REPORT, folder.toString()), "report.html"));
     return steps;
   }
 
@@ -268,9 +318,9 @@ final class StudyCommand implements Callable<Integer> {
             "--data",
             texts.toString(),
             "--tokens",
-            String.valueOf(scaled(205_000, 8_000)),
+            String.valueOf(Math.min(AUXILIARY_TOKENS, scaled(10 * AUXILIARY_TOKENS, 8_000))),
             "--prompts",
-            String.valueOf(scaled(32, 1)),
+            String.valueOf(Math.min(16, scaled(160, 1))),
             "--dtype",
             "i8",
             "--out",
@@ -284,7 +334,8 @@ final class StudyCommand implements Callable<Integer> {
       @Nullable Path file,
       Path folder,
       int whole,
-      List<String> used) {
+      List<String> used,
+      Map<String, Double> fewer) {
     if (file != null && !Files.exists(file)) {
       System.err.printf(
           Locale.ROOT, "study: without %s, whose file '%s' is not there%n", task, file);
@@ -294,20 +345,13 @@ final class StudyCommand implements Callable<Integer> {
     if (file != null) {
       Collections.addAll(words, "--data", file.toString());
     }
-    int items = scaled(whole, 2);
-    Collections.addAll(words, "--limit", String.valueOf(items));
-    // Jlama's own prefill takes twenty times as long, and its answers are those of the exact row;
-    // rows that only say how far a baseline falls behind need no more than show it
+    Collections.addAll(words, "--limit", String.valueOf(scaled(whole, 2)));
     Collections.addAll(
         words,
         "--fewer",
-        String.join(
-            ",",
-            "off=" + Math.max(1, items / 40),
-            "refine=" + Math.max(1, items / 2),
-            "random=" + Math.max(1, items / 2),
-            "static=" + Math.max(1, items / 2),
-            "quantised=" + Math.max(1, items / 4)));
+        fewer.entrySet().stream()
+            .map(e -> e.getKey() + "=" + e.getValue())
+            .collect(Collectors.joining(",")));
     used.forEach(p -> Collections.addAll(words, "--predictor", p));
     anchors.forEach(a -> Collections.addAll(words, "--anchors", a));
     if (!task.equals("text")) {

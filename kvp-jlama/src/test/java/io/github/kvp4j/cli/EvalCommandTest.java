@@ -81,6 +81,10 @@ class EvalCommandTest {
   }
 
   private static CliRun retrieval(Path out, String... more) {
+    return retrieval(6, out, more);
+  }
+
+  private static CliRun retrieval(int limit, Path out, String... more) {
     return eval(
         Stream.concat(
                 Stream.of(
@@ -93,7 +97,7 @@ class EvalCommandTest {
                     "--set",
                     "depths=0,1",
                     "--limit",
-                    "6",
+                    String.valueOf(limit),
                     "--out",
                     out.toString()),
                 Stream.of(more))
@@ -188,7 +192,7 @@ class EvalCommandTest {
   @Test
   void slowModesMayBeAskedFewerItems() throws IOException {
     Path out = folder.resolve("fewer");
-    CliRun run = retrieval(out, "--fewer", "off=2,quantised=3", "--together", "4");
+    CliRun run = retrieval(out, "--fewer", "off=0.3,quantised=0.5", "--together", "4");
     assertThat(run.exit()).as(run.err()).isZero();
     for (JsonNode row : json(out.resolve("results.json")).path("rows")) {
       if (row.path("metric").textValue().equals("exact_match")) {
@@ -198,8 +202,25 @@ class EvalCommandTest {
             .isEqualTo(name.equals("jlama") ? 2 : name.startsWith("base in") ? 3 : 6);
       }
     }
-    assertThat(retrieval(folder.resolve("no"), "--fewer", "exact=2").err())
-        .contains("--fewer is exact=2; give one of off, predict");
+    assertThat(retrieval(folder.resolve("no"), "--fewer", "exact=0.5").err())
+        .contains("--fewer is exact=0.5; give one of off, predict");
+    assertThat(retrieval(folder.resolve("no"), "--fewer", "off=2").err())
+        .contains("--fewer is off=2.0;", "a share of the items above 0 and at most 1.");
+    // with more items than it had, a run asks what it had the whole of: the same items
+    Path grown = folder.resolve("grown");
+    for (int limit : List.of(2, 6)) {
+      CliRun part =
+          retrieval(
+              limit,
+              grown,
+              "--fewer",
+              "off=0.3,quantised=0.5",
+              "--together",
+              "4",
+              "--resume");
+      assertThat(part.exit()).as(part.err()).isZero();
+    }
+    assertThat(table(grown)).isEqualTo(table(out));
     assertThat(retrieval(folder.resolve("no"), "--together", "-1").err())
         .contains("--together is -1; it must be 0 or more.");
   }

@@ -25,6 +25,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.zip.GZIPOutputStream;
@@ -188,7 +189,18 @@ class StudyCommandTest {
     assertThat(again.exit()).as(again.err()).isZero();
     assertThat(again.err().lines().filter(l -> l.startsWith("study: step")))
         .containsExactly("study: step 8 of 8: kvp report " + out);
-    words.set(words.size() - 1, "0.02");
+    // a greater scale asks what is new and nothing else
+    Path items = out.resolve("text").resolve("items.jsonl");
+    String asked = Files.readString(items);
+    words.set(words.size() - 1, "0.015");
+    CliRun more = CliRun.of(words.toArray(new String[0]));
+    assertThat(more.exit()).as(more.err()).isZero();
+    assertThat(more.err()).contains("kvp eval --task text").doesNotContain("kvp inspect");
+    assertThat(asked.lines()).hasSize(5);
+    assertThat(Files.readString(items))
+        .startsWith(asked)
+        .satisfies(t -> assertThat(t.lines()).hasSize(8));
+    Collections.addAll(words, "--seed", "7");
     assertThat(CliRun.of(words.toArray(new String[0])).err()).contains("other settings");
   }
 }
