@@ -87,7 +87,7 @@ public final class KvpModel implements AutoCloseable {
   private final KvpTokenizer tokenizer;
   private final boolean addsBos;
   private final DecodeLoop decode;
-  private final KvBufferCache buffers;
+  private final JlamaBuffers buffers;
   private final @Nullable PrefillEngine engine;
   private final @Nullable PromptReader reader;
   private final @Nullable BaseFingerprint fingerprint;
@@ -120,7 +120,7 @@ public final class KvpModel implements AutoCloseable {
     this.addsBos =
         jlama.encodePrompt(PromptContext.of("a")).length > jlama.getTokenizer().encode("a").length;
     this.decode = new DecodeLoop(jlama, new ReentrantLock(true), tokenizer);
-    this.buffers = new KvBufferCache(jlama);
+    this.buffers = new JlamaBuffers(jlama, shape);
     if (JlamaWeights.supports(jlama)) {
       ModelWeights weights = JlamaWeights.load(jlama);
       this.engine = new PrefillEngine(weights, KernelSelector.choose(workers, b.kernels));
@@ -455,7 +455,8 @@ public final class KvpModel implements AutoCloseable {
     Sampler sampler =
         new Sampler(request.temperature(), request.topK(), request.topP(), request.seed());
     AnswerText text = new AnswerText(request.stopStrings(), onText);
-    try (KvBufferCache.KvBuffer buffer = buffers.getEphemeralKvBuffer()) {
+    try (KvBufferCache.KvBuffer buffer =
+        plan.mode() == KvpMode.OFF ? buffers.asJlamaDoes() : buffers.open()) {
       PromptReader.Read read =
           plan.mode() == KvpMode.OFF
               ? new PromptReader.Read(

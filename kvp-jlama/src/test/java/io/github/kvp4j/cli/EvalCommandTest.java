@@ -211,13 +211,7 @@ class EvalCommandTest {
     for (int limit : List.of(2, 6)) {
       CliRun part =
           retrieval(
-              limit,
-              grown,
-              "--fewer",
-              "off=0.3,quantised=0.5",
-              "--together",
-              "4",
-              "--resume");
+              limit, grown, "--fewer", "off=0.3,quantised=0.5", "--together", "4", "--resume");
       assertThat(part.exit()).as(part.err()).isZero();
     }
     assertThat(table(grown)).isEqualTo(table(out));

@@ -103,7 +103,7 @@ class JlamaKvWriterTest {
     }
   }
 
-  /** Jlama's buffer has pages; eight layers of four heads make pages of fewer rows than these. */
+  /** A buffer has pages, each of all layers, so that no part of one stays empty. */
   @Test
   void pagesAreFilledAcrossTheirEnds() {
     TinyModelDirectory directory =
@@ -111,7 +111,7 @@ class JlamaKvWriterTest {
     try (Both both = both(directory)) {
       int n = 600;
       int rowsPerPage = both.own.getKeyTensorsUptoPosition(0, 0)[0].shape().first();
-      assertThat(rowsPerPage).isBetween(2, n - 1);
+      assertThat(rowsPerPage).isEqualTo(JlamaBuffers.PAGE_POSITIONS);
       int[] tokens = tokens(n);
       // in parts that begin and end within pages, and at a page's very end
       both.ours(tokens, 1, rowsPerPage - 1, rowsPerPage, rowsPerPage + 130, n);
@@ -185,9 +185,9 @@ class JlamaKvWriterTest {
       ModelWeights weights = JlamaWeights.load(model);
       shape = weights.shape();
       engine = new PrefillEngine(weights, new VectorKernels(Workers.shared()));
-      KvBufferCache buffers = new KvBufferCache(model);
-      own = buffers.getEphemeralKvBuffer();
-      jlama = buffers.getEphemeralKvBuffer();
+      JlamaBuffers buffers = new JlamaBuffers(model, shape);
+      own = buffers.open();
+      jlama = buffers.asJlamaDoes();
     }
 
     /** Fills our buffer by several writes that end before these positions. */
