@@ -140,6 +140,8 @@ class CommandLineIT {
             "layer-pruned",
             "--keep",
             "0,12", // two layers alone, whose training is soon saved
+            "--map-width",
+            "2",
             "--tokens",
             "3000",
             "--prompts",

@@ -26,12 +26,16 @@ import io.github.kvp4j.prefill.PrefillEngine;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
 
 /**
  * Fits the projections of a predictor whose auxiliary reads for itself: both models read each text,
- * and the base's keys (before RoPE) and values are regressed on those of the auxiliary's layer that
- * the layer map names.
+ * and the base's keys (before RoPE) and values are regressed on those of the auxiliary's layers
+ * that the layer map names.
  */
 public final class SeparateCalibrator implements Calibrator {
   private final PrefillEngine base;
@@ -77,6 +81,16 @@ public final class SeparateCalibrator implements Calibrator {
               + layers
               + ".");
     }
+    int own = auxiliary.shape(base.weights().shape()).layers();
+    if (auxiliary.map().width() > own) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The width of the layer map is "
+              + auxiliary.map().width()
+              + "; the auxiliary has "
+              + own
+              + " layers.");
+    }
   }
 
   @Override
@@ -91,15 +105,43 @@ public final class SeparateCalibrator implements Calibrator {
 
   /** The regressions into all base layers, of keys or of values, for training or held-out texts. */
   private static final class Side {
-    final List<NormalEquations> inputs = new ArrayList<>(); // by auxiliary layer
+    /** By the first of the auxiliary layers that are read together. */
+    final SortedMap<Integer, NormalEquations> inputs = new TreeMap<>();
+
     final List<NormalEquations> targets = new ArrayList<>(); // by base layer
 
-    Side(ModelShape from, ModelShape to, List<Integer> map) {
-      for (int layer = 0; layer < from.layers(); layer++) {
-        inputs.add(new NormalEquations(from.kvLength(), 1));
+    Side(int features, int outputs, List<Integer> firsts) {
+      for (int first : firsts) {
+        targets.add(
+            inputs
+                .computeIfAbsent(first, f -> new NormalEquations(features, 1))
+                .sharingInputs(outputs));
       }
-      for (int source : map) {
-        targets.add(inputs.get(source).sharingInputs(to.kvLength()));
+    }
+
+    NormalEquations inputsOf(int first) {
+      return Objects.requireNonNull(inputs.get(first));
+    }
+
+    /** Adds the rows of a text, of the auxiliary's cache and of the base's, by layer. */
+    void add(
+        Kernels kernels,
+        int rows,
+        int sink,
+        List<Integer> firsts,
+        IntFunction<float[]> from,
+        IntFunction<float[]> to) {
+      for (var e : inputs.entrySet()) {
+        int first = e.getKey();
+        float[] features = from.apply(first); // (position, source layer, kvLength)
+        e.getValue().addInputs(kernels, rows, features, sink * e.getValue().inputs);
+        for (int layer = 0; layer < targets.size(); layer++) {
+          if (firsts.get(layer) == first) {
+            NormalEquations t = targets.get(layer);
+            t.addTargets(
+                kernels, rows, features, sink * t.inputs, to.apply(layer), sink * t.outputs);
+          }
+        }
       }
     }
   }
@@ -109,9 +151,14 @@ public final class SeparateCalibrator implements Calibrator {
     ModelShape to = base.weights().shape();
     PrefillEngine reader = new PrefillEngine(auxiliary.weights(base.weights()), base.kernels());
     ModelShape from = reader.weights().shape();
-    List<Integer> map = auxiliary.map().sources();
-    Side[] keys = {new Side(from, to, map), new Side(from, to, map)}; // training, held out
-    Side[] values = {new Side(from, to, map), new Side(from, to, map)};
+    int width = auxiliary.map().width();
+    List<Integer> firsts =
+        IntStream.range(0, to.layers())
+            .mapToObj(layer -> auxiliary.map().firstSource(layer, from.layers()))
+            .toList();
+    int features = width * from.kvLength();
+    Side[] keys = {side(features, to, firsts), side(features, to, firsts)}; // training, held out
+    Side[] values = {side(features, to, firsts), side(features, to, firsts)};
     int longest = texts.stream().mapToInt(t -> t.length).max().orElse(1);
     KvCache exact = new KvCache(to, longest);
     KvCache own = new KvCache(from, longest);
@@ -122,21 +169,25 @@ public final class SeparateCalibrator implements Calibrator {
       read(reader, text, own);
       int held = t % HOLD_OUT == HOLD_OUT - 1 && texts.size() >= 2 * HOLD_OUT ? 1 : 0;
       int rows = text.length - sink;
-      for (int layer = 0; layer < from.layers(); layer++) {
-        int skip = sink * from.kvLength();
-        Kernels kernels = base.kernels();
-        keys[held].inputs.get(layer).addInputs(kernels, rows, own.keys(layer), skip);
-        values[held].inputs.get(layer).addInputs(kernels, rows, own.values(layer), skip);
-      }
-      for (int layer = 0; layer < to.layers(); layer++) {
-        int source = map.get(layer);
-        add(keys[held].targets.get(layer), rows, own.keys(source), exact.keys(layer));
-        add(values[held].targets.get(layer), rows, own.values(source), exact.values(layer));
-      }
+      Kernels kernels = base.kernels();
+      keys[held].add(
+          kernels,
+          rows,
+          sink,
+          firsts,
+          first -> beside(first, width, text.length, from.kvLength(), own::keys),
+          exact::keys);
+      values[held].add(
+          kernels,
+          rows,
+          sink,
+          firsts,
+          first -> beside(first, width, text.length, from.kvLength(), own::values),
+          exact::values);
       progress.advance(text.length);
     }
-    List<LinearMap> keyMaps = solve(keys, map, "key");
-    List<LinearMap> valueMaps = solve(values, map, "value");
+    List<LinearMap> keyMaps = solve(keys, firsts, "key");
+    List<LinearMap> valueMaps = solve(values, firsts, "value");
     List<LinearProjection> projections = new ArrayList<>();
     for (int layer = 0; layer < to.layers(); layer++) {
       projections.add(new LinearProjection(layer, keyMaps.get(layer), valueMaps.get(layer)));
@@ -149,30 +200,45 @@ public final class SeparateCalibrator implements Calibrator {
     engine.unrotateKeys(cache, text.length);
   }
 
-  private void add(NormalEquations e, int rows, float[] from, float[] to) {
-    e.addTargets(base.kernels(), rows, from, sink * e.inputs, to, sink * e.outputs);
+  private static Side side(int features, ModelShape to, List<Integer> firsts) {
+    return new Side(features, to.kvLength(), firsts);
   }
 
-  private List<LinearMap> solve(Side[] sides, List<Integer> map, String what) {
+  /** The rows of adjacent layers side by side, {@code (position, source layer, kvLength)}. */
+  private static float[] beside(
+      int first, int width, int positions, int kv, IntFunction<float[]> layers) {
+    if (width == 1) {
+      return layers.apply(first);
+    }
+    float[] out = new float[positions * width * kv];
+    for (int i = 0; i < width; i++) {
+      float[] rows = layers.apply(first + i);
+      for (int p = 0; p < positions; p++) {
+        System.arraycopy(rows, p * kv, out, (p * width + i) * kv, kv);
+      }
+    }
+    return out;
+  }
+
+  private List<LinearMap> solve(Side[] sides, List<Integer> firsts, String what) {
     Side train = sides[0];
     Side held = sides[1];
-    double[] best = new double[map.size()];
+    double[] best = new double[firsts.size()];
     for (int layer = 0; layer < best.length; layer++) {
       cancellation.check();
       NormalEquations heldOut = held.targets.get(layer);
-      heldOut.rows = held.inputs.get(map.get(layer)).rows;
+      heldOut.rows = held.inputsOf(firsts.get(layer)).rows;
+      NormalEquations inputs = train.inputsOf(firsts.get(layer));
       NormalEquations fitted = train.targets.get(layer);
-      fitted.rows = train.inputs.get(map.get(layer)).rows;
-      best[layer] = RidgeSolver.best(lambdas, train.inputs.get(map.get(layer)), fitted, heldOut);
+      fitted.rows = inputs.rows;
+      best[layer] = RidgeSolver.best(lambdas, inputs, fitted, heldOut);
       chosen.put("layers." + layer + "." + what, best[layer]);
     }
-    for (int layer = 0; layer < train.inputs.size(); layer++) {
-      train.inputs.get(layer).mergeInputs(held.inputs.get(layer));
-    }
+    train.inputs.forEach((first, inputs) -> inputs.mergeInputs(held.inputsOf(first)));
     List<LinearMap> out = new ArrayList<>();
     for (int layer = 0; layer < best.length; layer++) {
       cancellation.check();
-      NormalEquations inputs = train.inputs.get(map.get(layer));
+      NormalEquations inputs = train.inputsOf(firsts.get(layer));
       NormalEquations fitted = train.targets.get(layer);
       fitted.mergeTargets(held.targets.get(layer));
       fitted.rows = inputs.rows;

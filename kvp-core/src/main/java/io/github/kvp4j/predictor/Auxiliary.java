@@ -94,8 +94,8 @@ public sealed interface Auxiliary {
 
   /**
    * An auxiliary of the paper, which reads all of the prompt but its last token with layers and a
-   * cache of its own: the keys (before RoPE) and values of its layer {@code map.source(i)} predict
-   * those of base layer i, for every i.
+   * cache of its own: the keys (before RoPE) and values of the layers that the map names for i
+   * predict those of base layer i, for every i.
    */
   sealed interface Separate extends Auxiliary permits Sibling, LayerPruned {
     /** Which auxiliary layer predicts which base layer. */

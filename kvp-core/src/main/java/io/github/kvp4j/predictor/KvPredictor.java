@@ -78,7 +78,8 @@ public record KvPredictor(Auxiliary auxiliary, List<LinearProjection> projection
     int features =
         switch (auxiliary) {
           case Auxiliary.Prefix prefix -> prefix.sources().size() * base.hidden();
-          case Auxiliary.Separate separate -> separate.shape(base).kvLength();
+          case Auxiliary.Separate separate ->
+              separate.map().width() * separate.shape(base).kvLength();
         };
     for (int i = 0; i < count; i++) {
       LinearProjection p = projections.get(i);
@@ -115,6 +116,14 @@ public record KvPredictor(Auxiliary auxiliary, List<LinearProjection> projection
         ModelShape shape = separate.shape(base);
         if (map.size() != base.layers() || map.getLast() >= shape.layers()) {
           throw mismatch("has the layer map " + map, base);
+        }
+        if (separate.map().width() > shape.layers()) {
+          throw mismatch(
+              "reads "
+                  + separate.map().width()
+                  + " layers at once of an auxiliary that has "
+                  + shape.layers(),
+              base);
         }
         if (shape.vocabulary() != base.vocabulary()) {
           throw mismatch("has an auxiliary with " + shape.vocabulary() + " tokens", base);

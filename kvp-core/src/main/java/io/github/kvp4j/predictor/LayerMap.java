@@ -19,14 +19,21 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * The layer map j(i) of the paper: which auxiliary layer predicts base layer i. Nondecreasing.
+ * The layer map j(i) of the paper: which auxiliary layer predicts base layer i. Nondecreasing. With
+ * a width above 1 its neighbours are read as well, which is not the paper's.
  *
  * @param sources auxiliary layer by base layer
+ * @param width how many adjacent auxiliary layers a base layer is predicted from, at least 1
  */
-public record LayerMap(List<Integer> sources) {
+public record LayerMap(List<Integer> sources, int width) {
   /** Checks that the map is nondecreasing and not negative. */
   public LayerMap {
     sources = List.copyOf(sources);
+    if (width < 1) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The width of the layer map is " + width + "; it must be at least 1.");
+    }
     int before = 0;
     for (int source : sources) {
       if (source < before) {
@@ -36,6 +43,16 @@ public record LayerMap(List<Integer> sources) {
       }
       before = source;
     }
+  }
+
+  /** A map to one layer each, as in the paper. */
+  public LayerMap(List<Integer> sources) {
+    this(sources, 1);
+  }
+
+  /** The same map of another width. */
+  public LayerMap wide(int layers) {
+    return new LayerMap(sources, layers);
   }
 
   /**
@@ -81,8 +98,14 @@ public record LayerMap(List<Integer> sources) {
             .toList());
   }
 
-  /** The auxiliary layer that predicts base layer {@code layer}. */
-  public int source(int layer) {
-    return sources.get(layer);
+  /**
+   * The first of the {@link #width} auxiliary layers that predict base layer {@code layer}: the
+   * mapped one is in their middle, or, of an even number, the one before it, where there are as
+   * many on both sides.
+   *
+   * @param auxiliaryLayers of the auxiliary, at least the width
+   */
+  public int firstSource(int layer, int auxiliaryLayers) {
+    return Math.clamp(sources.get(layer) - (width - 1) / 2, 0, auxiliaryLayers - width);
   }
 }

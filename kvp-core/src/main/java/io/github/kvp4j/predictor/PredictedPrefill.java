@@ -26,6 +26,7 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -283,18 +284,18 @@ public final class PredictedPrefill {
     int hidden = shape.hidden();
     float[] embedded = new float[r.rows() * hidden]; // (row, hidden)
     base.embed(r.tokens, r.reused, r.length(), embedded);
-    int width = engine.weights().shape().kvLength();
+    SourceLayers sources = new SourceLayers(s.map(), own, r.reused, read);
     Consumer<LinearProjection> predict =
         p -> {
-          int source = s.map().source(p.layer());
           if (read > r.reused) {
+            sources.of(p.layer());
             project(
                 p,
                 read - r.reused,
-                own.keys(source),
-                own.values(source),
-                r.reused * width,
-                width,
+                sources.keys,
+                sources.values,
+                sources.offset,
+                sources.width,
                 r.reused,
                 r.cache);
           }
@@ -307,6 +308,53 @@ public final class PredictedPrefill {
     float[] last =
         upperLayers(r, exact, rowsOf(exact, r.reused, embedded), predict, r.listener, null);
     return new Outcome(last, r.refinable ? embedded : null);
+  }
+
+  /** What the projections of a base layer read of an auxiliary's cache. */
+  private static final class SourceLayers {
+    final int width; // features
+    private final LayerMap map;
+    private final KvCache own;
+    private final int from;
+    private final int to;
+    float[] keys = {}; // (row, source layer, kvLength), the rows beginning at the offset
+    float[] values = {};
+    int offset;
+    private int gathered = -1; // the first source layer of what the arrays hold
+
+    SourceLayers(LayerMap map, KvCache own, int from, int to) {
+      this.map = map;
+      this.own = own;
+      this.from = from;
+      this.to = to;
+      this.width = map.width() * own.shape().kvLength();
+    }
+
+    void of(int layer) {
+      int first = map.firstSource(layer, own.shape().layers());
+      if (map.width() == 1) {
+        keys = own.keys(first);
+        values = own.values(first);
+        offset = from * width;
+      } else if (first != gathered) {
+        keys = gather(keys, first, own::keys);
+        values = gather(values, first, own::values);
+        gathered = first;
+      }
+    }
+
+    /** The rows of adjacent layers side by side. */
+    private float[] gather(float[] into, int first, IntFunction<float[]> layers) {
+      int kv = own.shape().kvLength();
+      float[] out = into.length == 0 ? new float[(to - from) * width] : into;
+      for (int i = 0; i < map.width(); i++) {
+        float[] rows = layers.apply(first + i);
+        for (int p = from; p < to; p++) {
+          System.arraycopy(rows, p * kv, out, (p - from) * width + i * kv, kv);
+        }
+      }
+      return out;
+    }
   }
 
   /** The streams of the exact positions, {@code (anchor, hidden)}. */

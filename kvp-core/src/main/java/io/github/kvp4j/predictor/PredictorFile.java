@@ -51,6 +51,9 @@ public record PredictorFile(
     BaseFingerprint base,
     Map<String, String> calibration,
     List<MeasuredQuality> quality) {
+  /** Metadata: how many adjacent layers of an auxiliary are read at once, where it is not one. */
+  private static final String MAP_WIDTH = "map.width";
+
   private static final String FORMAT = "kvp4j-predictor";
   private static final String VERSION = "1";
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -133,7 +136,7 @@ public record PredictorFile(
           put(tensors, "auxiliary." + i + ".", pruned.trained().get(i));
         }
         meta.put("kept", join(pruned.kept()));
-        meta.put("map", join(pruned.map().sources()));
+        put(meta, pruned.map());
       }
       case Auxiliary.Sibling sibling -> {
         Auxiliary.Sibling.Origin origin = sibling.origin();
@@ -146,7 +149,7 @@ public record PredictorFile(
         meta.put("sibling.shape", origin.fingerprint().shape());
         meta.put("sibling.tokenizer", origin.fingerprint().tokenizer());
         meta.put("sibling.weights", origin.fingerprint().weights());
-        meta.put("map", join(sibling.map().sources()));
+        put(meta, sibling.map());
       }
     }
     meta.put("base.shape", base.shape());
@@ -280,17 +283,20 @@ public record PredictorFile(
       case "LAYER_PRUNED" -> {
         List<Integer> kept = numbers(file, "kept", text(file, meta, "kept"));
         List<Integer> map = numbers(file, "map", text(file, meta, "map"));
+        int width = mapWidth(file, meta);
         List<LayerWeights> trained = new ArrayList<>();
         if (left.containsKey("auxiliary.0.query")) {
           for (int i = 0; i < kept.size(); i++) {
             trained.add(takeLayer(file, left, "auxiliary." + i + "."));
           }
         }
-        yield together(file, () -> new Auxiliary.LayerPruned(kept, trained, new LayerMap(map)));
+        yield together(
+            file, () -> new Auxiliary.LayerPruned(kept, trained, new LayerMap(map, width)));
       }
       case "SIBLING" -> {
         Path folder = Objects.requireNonNull(file.toAbsolutePath().getParent());
         List<Integer> map = numbers(file, "map", text(file, meta, "map"));
+        int width = mapWidth(file, meta);
         Auxiliary.Sibling.Origin origin;
         try {
           origin =
@@ -304,7 +310,8 @@ public record PredictorFile(
           throw broken(file, "has a 'sibling.directory' that is no path");
         }
         ModelWeights weights = siblings.load(origin);
-        yield together(file, () -> new Auxiliary.Sibling(weights, new LayerMap(map), origin));
+        yield together(
+            file, () -> new Auxiliary.Sibling(weights, new LayerMap(map, width), origin));
       }
       default ->
           throw broken(
@@ -429,6 +436,17 @@ public record PredictorFile(
     List<String> out = new ArrayList<>();
     numbers.forEach(n -> out.add(n.toString()));
     return out.stream().collect(Collectors.joining(","));
+  }
+
+  private static void put(Map<String, String> meta, LayerMap map) {
+    meta.put("map", join(map.sources()));
+    if (map.width() > 1) {
+      meta.put(MAP_WIDTH, String.valueOf(map.width()));
+    }
+  }
+
+  private static int mapWidth(Path file, Map<String, String> meta) {
+    return number(file, MAP_WIDTH, meta.getOrDefault(MAP_WIDTH, "1"));
   }
 
   private static List<Integer> numbers(Path file, String field, String text) {

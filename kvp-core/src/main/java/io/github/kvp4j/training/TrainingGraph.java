@@ -424,10 +424,11 @@ final class TrainingGraph implements AutoCloseable {
                 values);
         predict =
             (p, kv) -> {
-              int source = separate.map().source(p.layer());
-              kv[0] = linear(rows(keys.get(source), sink, tail), "layers." + p.layer() + ".key");
-              kv[1] =
-                  linear(rows(values.get(source), sink, tail), "layers." + p.layer() + ".value");
+              int first = separate.map().firstSource(p.layer(), keys.size());
+              int end = first + separate.map().width();
+              String at = "layers." + p.layer();
+              kv[0] = linear(rows(beside(keys.subList(first, end)), sink, tail), at + ".key");
+              kv[1] = linear(rows(beside(values.subList(first, end)), sink, tail), at + ".value");
             };
       }
     }
@@ -469,6 +470,11 @@ final class TrainingGraph implements AutoCloseable {
       kv[0] = linear(stream, "layers." + p.layer() + ".key");
       kv[1] = linear(stream, "layers." + p.layer() + ".value");
     };
+  }
+
+  /** Columns of several arrays of as many rows side by side. */
+  private static NDArray beside(List<NDArray> arrays) {
+    return arrays.size() == 1 ? arrays.getFirst() : NDArrays.concat(new NDList(arrays), 1);
   }
 
   private static float[] stream(Map<Integer, float[]> streams, int layer) {

@@ -86,6 +86,45 @@ class SeparateCalibratorTest {
     }
   }
 
+  /**
+   * Layers that are read together explain all where the wanted one is among them, and what each
+   * explains by itself at least.
+   */
+  @Test
+  void adjacentLayersAreReadTogether() {
+    LayerMap shifted = new LayerMap(List.of(1, 1, 1, 2)); // one off, for all but layer 1
+    KvCache exact = exact();
+    for (int width : new int[] {1, 3, 4}) {
+      Auxiliary.LayerPruned all =
+          new Auxiliary.LayerPruned(List.of(0, 1, 2, 3), List.of(), shifted.wide(width));
+      KvPredictor predictor = calibrator(all, 2, List.of(1e-8)).fit();
+      predictor.checkFits(SHAPE);
+      KvCache predicted = predicted(predictor);
+      for (int layer : new int[] {0, 2, 3}) {
+        for (boolean keys : new boolean[] {true, false}) {
+          double error =
+              keys
+                  ? error(predicted.keys(layer), exact.keys(layer))
+                  : error(predicted.values(layer), exact.values(layer));
+          if (width == 1) {
+            assertThat(error).as("layer %d", layer).isGreaterThan(0.1);
+          } else {
+            assertThat(error).as("layer %d, width %d", layer, width).isLessThan(1e-2);
+          }
+        }
+      }
+    }
+    Auxiliary.LayerPruned two =
+        new Auxiliary.LayerPruned(List.of(0, 1), List.of(), LayerMap.ofKept(List.of(0, 1), 4));
+    assertThatExceptionOfType(KvpException.class)
+        .isThrownBy(() ->
+            calibrator(
+                new Auxiliary.LayerPruned(two.kept(), List.of(), two.map().wide(3)),
+                0,
+                List.of(1e-4)))
+        .withMessageContaining("width of the layer map is 3; the auxiliary has 2 layers");
+  }
+
   @Test
   void aMapOfAnotherLengthIsRefused() {
     Auxiliary.Sibling sibling = new Auxiliary.Sibling(WEIGHTS, new LayerMap(List.of(0, 1)));

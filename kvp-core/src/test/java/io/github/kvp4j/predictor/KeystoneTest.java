@@ -475,6 +475,16 @@ public class KeystoneTest {
             new Auxiliary.LayerPruned(kept, List.of(), map),
             withLayers(base, List.of(layers.get(0), layers.get(2), layers.get(3)))),
         Arguments.argumentSet(
+            "sibling, two layers read together",
+            base,
+            new Auxiliary.Sibling(small, map.wide(2)),
+            small),
+        Arguments.argumentSet(
+            "sibling, all layers read together",
+            base,
+            new Auxiliary.Sibling(small, map.wide(3)),
+            small),
+        Arguments.argumentSet(
             "layer-pruned, trained",
             base,
             new Auxiliary.LayerPruned(kept, other.layers(), map),
@@ -498,13 +508,14 @@ public class KeystoneTest {
     ModelShape shape = weights.shape();
     int n = 20;
     int kv = reader.shape().kvLength();
+    int width = auxiliary.map().width();
     int[] tokens = TinyModels.tokens(n, shape.vocabulary(), 18);
     SplittableRandom random = new SplittableRandom(19);
     KvPredictor predictor =
         new KvPredictor(
             auxiliary,
             IntStream.range(0, 5)
-                .mapToObj(layer -> projection(layer, shape.kvLength(), kv, 1, random))
+                .mapToObj(layer -> projection(layer, shape.kvLength(), width * kv, 1, random))
                 .toList());
     KvCache cache = new KvCache(shape, n);
     new PredictedPrefill(new PrefillEngine(weights, KERNELS), predictor)
@@ -512,23 +523,18 @@ public class KeystoneTest {
 
     KvCache own = new KvCache(reader.shape(), n);
     new PrefillEngine(reader, KERNELS).prefill(tokens, 0, own, Cancellation.NEVER);
-    int[] map = {0, 0, 1, 2, 2};
+    new PrefillEngine(reader, KERNELS).unrotateKeys(own, n);
+    // by width: the first of the layers that are read for each of the base's
+    int[][] firsts = {{0, 0, 1, 2, 2}, {0, 0, 1, 1, 1}, {0, 0, 0, 0, 0}};
     for (LinearProjection projection : predictor.projections()) {
-      int source = map[projection.layer()];
-      float[] keys = own.keys(source).clone();
-      new ScalarKernels()
-          .rotate(
-              n,
-              reader.shape().kvHeads(),
-              keys,
-              0,
-              kv,
-              PrefillEngine.range(0, n),
-              reader.rope().inverse());
+      int first = firsts[width - 1][projection.layer()];
       for (int p = 0; p < n - 1; p++) {
-        double[] key = TinyModels.doubles(Arrays.copyOfRange(keys, p * kv, (p + 1) * kv));
-        double[] value =
-            TinyModels.doubles(Arrays.copyOfRange(own.values(source), p * kv, (p + 1) * kv));
+        double[] key = new double[width * kv];
+        double[] value = new double[width * kv];
+        for (int i = 0; i < width * kv; i++) {
+          key[i] = own.keys(first + i / kv)[p * kv + i % kv];
+          value[i] = own.values(first + i / kv)[p * kv + i % kv];
+        }
         assertRow(weights, cache, projection, p, key, value);
       }
     }
@@ -635,6 +641,19 @@ public class KeystoneTest {
     refused(KvpException.Kind.BAD_ARGUMENT, () -> LayerMap.paper(4, 0));
     refused(KvpException.Kind.BAD_ARGUMENT, () -> new LayerMap(List.of(0, 2, 1)));
     refused(KvpException.Kind.BAD_ARGUMENT, () -> new LayerMap(List.of(-1, 0)));
+    refused(KvpException.Kind.BAD_ARGUMENT, () -> new LayerMap(List.of(0, 1), 0));
+  }
+
+  /** The mapped layer is in the middle, as far as there are layers on both sides. */
+  @Test
+  void neighboursAreReadTogether() {
+    LayerMap map = new LayerMap(List.of(0, 1, 3, 4)); // of five layers
+    int[][] firsts = {{0, 1, 3, 4}, {0, 1, 3, 3}, {0, 0, 2, 2}, {0, 0, 1, 1}, {0, 0, 0, 0}};
+    for (int width = 1; width <= 5; width++) {
+      for (int layer = 0; layer < 4; layer++) {
+        assertThat(map.wide(width).firstSource(layer, 5)).isEqualTo(firsts[width - 1][layer]);
+      }
+    }
   }
 
   @Test
@@ -718,6 +737,8 @@ public class KeystoneTest {
     add(all, "sibling, a projection more", sibling(small, map, 8, kv, 5), base);
     add(all, "sibling, a feature more", sibling(small, map, 9, kv, 4), base);
     add(all, "sibling, a feature less", sibling(small, map, 7, kv, 4), base);
+    add(all, "sibling, narrower than its map", sibling(small, map.wide(2), 8, kv, 4), base);
+    add(all, "sibling, wider than it has layers", sibling(small, map.wide(3), 24, kv, 4), base);
     add(all, "sibling, an output more", sibling(small, map, 8, kv + 1, 4), base);
     add(all, "sibling, an output less", sibling(small, map, 8, kv - 1, 4), base);
     LayerMap half = new LayerMap(List.of(0, 0, 1, 1));

@@ -56,7 +56,7 @@ class SeparatePredictorFileTest {
   }
 
   private static KvPredictor predictor(Auxiliary.Separate auxiliary) {
-    int kv = auxiliary.shape(SHAPE).kvLength();
+    int kv = auxiliary.map().width() * auxiliary.shape(SHAPE).kvLength();
     SplittableRandom random = new SplittableRandom(3);
     return new KvPredictor(
         auxiliary,
@@ -101,12 +101,15 @@ class SeparatePredictorFileTest {
   @Test
   void layerPrunedPredictorsComeBackToTheBit() throws IOException {
     for (Auxiliary.LayerPruned auxiliary :
-        List.of(new Auxiliary.LayerPruned(KEPT, List.of(), MAP), trained())) {
+        List.of(
+            new Auxiliary.LayerPruned(KEPT, List.of(), MAP),
+            new Auxiliary.LayerPruned(KEPT, List.of(), MAP.wide(2)),
+            trained())) {
       KvPredictor written = predictor(auxiliary);
       KvPredictor read = PredictorFile.read(write(written)).predictor();
       Auxiliary.LayerPruned back = (Auxiliary.LayerPruned) read.auxiliary();
       assertThat(back.kept()).isEqualTo(KEPT);
-      assertThat(back.map()).isEqualTo(MAP);
+      assertThat(back.map()).isEqualTo(auxiliary.map());
       assertThat(back.trained()).hasSameSizeAs(auxiliary.trained());
       assertThat(read.parameters()).isEqualTo(written.parameters());
       read.checkFits(SHAPE);
@@ -162,6 +165,8 @@ class SeparatePredictorFileTest {
     rule("'kept'", (meta, tensors) -> meta.remove("kept"));
     rule("'map'", (meta, tensors) -> meta.remove("map"));
     rule("must ascend", (meta, tensors) -> meta.put("kept", "2,0"));
+    rule("must be at least 1", (meta, tensors) -> meta.put("map.width", "0"));
+    rule("where a number is due", (meta, tensors) -> meta.put("map.width", "two"));
     rule("must not descend", (meta, tensors) -> meta.put("map", "1,0,1,1"));
     rule("weights for all or none", (meta, tensors) -> meta.put("kept", ""));
     rule("unknown tensor 'auxiliary.1", (meta, tensors) -> meta.put("kept", "0"));

@@ -62,6 +62,13 @@ final class TrainingCases {
         new TrainingCases().projections(0, SHAPE.kvLength()));
   }
 
+  /** Layers 0 and 2 stay, and both are read for each layer. */
+  static KvPredictor layerPrunedWide() {
+    return new KvPredictor(
+        new Auxiliary.LayerPruned(List.of(0, 2), List.of(), new LayerMap(List.of(0, 0, 1), 2)),
+        new TrainingCases().projections(0, 2 * SHAPE.kvLength()));
+  }
+
   /** Another model, of other widths, with biases. */
   static KvPredictor sibling() {
     ModelShape small = new ModelShape(2, 24, 4, 2, 6, 20, SHAPE.vocabulary(), 2048, 1e-5f);

@@ -92,6 +92,10 @@ class TrainingGraphTest {
             TrainingCases.layerPruned(),
             Set.of(Learned.PROJECTIONS, Learned.AUXILIARY)),
         Arguments.argumentSet(
+            "layer-pruned, two layers read together",
+            TrainingCases.layerPrunedWide(),
+            Set.of(Learned.PROJECTIONS, Learned.AUXILIARY)),
+        Arguments.argumentSet(
             "layer-pruned, frozen", TrainingCases.layerPruned(), Set.of(Learned.PROJECTIONS)),
         Arguments.argumentSet("sibling", TrainingCases.sibling(), Set.of(Learned.PROJECTIONS)));
   }

@@ -134,6 +134,15 @@ final class CalibrateCommand implements Callable<Integer> {
   private @Nullable List<Integer> layerMap;
 
   @Option(
+      names = "--map-width",
+      paramLabel = "N",
+      defaultValue = "1",
+      description =
+          "For layer-pruned and sibling: how many adjacent layers of the auxiliary, the mapped one in"
+              + " their middle, a layer is predicted from (default: 1, as in the paper).")
+  private int mapWidth;
+
+  @Option(
       names = "--sources",
       paramLabel = "LIST",
       converter = LayerList.Converter.class,
@@ -399,14 +408,17 @@ final class CalibrateCommand implements Callable<Integer> {
     LayerMap map = layerMap == null ? null : new LayerMap(layerMap);
     Auxiliary.Separate reader;
     if (kind == AuxiliaryKind.SIBLING) {
-      reader = loaded.sibling(needed("--auxiliary", auxiliary), map);
+      Auxiliary.Sibling sibling = loaded.sibling(needed("--auxiliary", auxiliary), map);
+      reader =
+          new Auxiliary.Sibling(sibling.weights(), sibling.map().wide(mapWidth), sibling.origin());
     } else {
       List<Integer> kept = kept(needed("--keep", keep), engine.weights().shape().layers());
       reader =
           new Auxiliary.LayerPruned(
               kept,
               List.of(),
-              map == null ? LayerMap.ofKept(kept, engine.weights().shape().layers()) : map);
+              (map == null ? LayerMap.ofKept(kept, engine.weights().shape().layers()) : map)
+                  .wide(mapWidth));
     }
     return new SeparateCalibrator(
         engine, reader, sink, CalibrationSettings.LAMBDAS, fit, progress, Cancellation.NEVER);

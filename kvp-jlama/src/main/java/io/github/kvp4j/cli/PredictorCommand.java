@@ -20,6 +20,7 @@ import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.KvPredictor;
+import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.predictor.PrefillCost;
@@ -65,12 +66,12 @@ final class PredictorCommand implements Runnable {
       case Auxiliary.LayerPruned pruned -> {
         System.out.println("kept         " + pruned.kept());
         System.out.println("weights      " + (pruned.trained().isEmpty() ? "base's" : "trained"));
-        System.out.println("layer map    " + pruned.map().sources());
+        System.out.println("layer map    " + shown(pruned.map()));
       }
       case Auxiliary.Sibling sibling -> {
         Auxiliary.Sibling.Origin origin = sibling.origin();
         System.out.println("sibling      " + (origin == null ? "" : origin.directory()));
-        System.out.println("layer map    " + sibling.map().sources());
+        System.out.println("layer map    " + shown(sibling.map()));
       }
     }
     System.out.printf(Locale.ROOT, "parameters   %,d%n", p.predictor().parameters());
@@ -173,5 +174,9 @@ final class PredictorCommand implements Runnable {
           q.firstTokenAgreement(),
           q.prompts());
     }
+  }
+
+  private static String shown(LayerMap map) {
+    return map.sources() + (map.width() == 1 ? "" : ", " + map.width() + " layers read together");
   }
 }

@@ -34,12 +34,17 @@ record PrefillPlan(KvpMode mode, String reason, @Nullable PredictedPrefill predi
         : 0;
   }
 
-  /** What an auxiliary with a cache of its own keeps: that cache and its residual stream. */
+  /**
+   * What an auxiliary with a cache of its own keeps: that cache, its residual stream, and the rows
+   * of several layers side by side where they are read so.
+   */
   long auxiliaryBytes(ModelShape base, int positions) {
     if (prediction != null
         && prediction.predictor().auxiliary() instanceof Auxiliary.Separate separate) {
       ModelShape own = separate.shape(base);
-      return (2L * own.layers() * own.kvLength() + own.hidden()) * Float.BYTES * positions;
+      int width = separate.map().width();
+      long rows = own.layers() + (width > 1 ? (long) width : 0);
+      return (2L * rows * own.kvLength() + own.hidden()) * Float.BYTES * positions;
     }
     return 0;
   }

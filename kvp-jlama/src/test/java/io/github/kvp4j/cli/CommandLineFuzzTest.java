@@ -113,6 +113,7 @@ class CommandLineFuzzTest {
             "--keep",
             "--auxiliary",
             "--layer-map",
+            "--map-width",
             "--seed",
             "--stop",
             "--temperature",
