@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class AnswerDecoding implements AutoCloseable {
   /** Keys and values of the lanes that are decoded together, in bytes, about. */
-  private static final long MOST_BYTES = 1L << 30;
+  private static final long MOST_BYTES = Math.min(1L << 30, Runtime.getRuntime().maxMemory() / 4);
 
   /** Lanes of one step: their logits are a lane times the vocabulary. */
   private static final int MOST_LANES = 256;
@@ -46,7 +46,7 @@ final class AnswerDecoding implements AutoCloseable {
   /** An answer, complete after {@link #finish}. */
   final class Decoded {
     private final Sampler sampler;
-    private final @Nullable Lane lane;
+    private @Nullable Lane lane; // let go of at the end: an answer is kept longer than its cache
     private final List<Integer> tokens = new ArrayList<>();
     private String answer = "";
     private double millisPerToken;
@@ -86,11 +86,14 @@ final class AnswerDecoding implements AutoCloseable {
       tokens.add(token);
       if (text.isEnd(token)) {
         done = true;
-        return;
+      } else {
+        String all = text.decode(tokens.stream().mapToInt(Integer::intValue).toArray());
+        answer = Evaluation.cut(all, decoding.stops());
+        done = answer.length() < all.length() || tokens.size() == decoding.maxNewTokens();
       }
-      String all = text.decode(tokens.stream().mapToInt(Integer::intValue).toArray());
-      answer = Evaluation.cut(all, decoding.stops());
-      done = answer.length() < all.length() || tokens.size() == decoding.maxNewTokens();
+      if (done) {
+        lane = null;
+      }
     }
 
     private int last() {

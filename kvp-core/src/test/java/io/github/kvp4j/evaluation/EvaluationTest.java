@@ -21,6 +21,7 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.TinyModels;
 import io.github.kvp4j.kernel.VectorKernels;
 import io.github.kvp4j.kernel.Workers;
+import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.model.WeightType;
 import io.github.kvp4j.predictor.Anchors;
@@ -31,7 +32,9 @@ import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
+import io.github.kvp4j.sampling.Sampler;
 import java.io.IOException;
+import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -350,6 +353,32 @@ class EvaluationTest {
       assertThat(results.get(i).rows().stream().anyMatch(r -> r.row().equals(rows.get(1).name())))
           .as("item " + i)
           .isEqualTo(i % 2 == 0);
+    }
+  }
+
+  /** An answer is kept to the end of its items, its keys and values only as long as it is made. */
+  @Test
+  void anAnswerThatIsDoneHoldsNoCache() throws InterruptedException {
+    List<WeakReference<KvCache>> caches = new ArrayList<>();
+    int[] prompt = TEXT.encode("What is it that is asked?");
+    List<Sampler> samplers = List.of(new Sampler(0, 0, 1, 0L), new Sampler(1, 0, 1, 1L));
+    try (AnswerDecoding decoding =
+        new AnswerDecoding(TEXT, new Evaluation.Decoding(3, List.of(), Sampling.NONE, 3), true)) {
+      List<AnswerDecoding.Decoded> answers = new ArrayList<>();
+      for (EvaluationRow row : rows()) {
+        EvaluationRow.Reading reading = row.read(prompt, 3, Cancellation.NEVER);
+        caches.add(new WeakReference<>(reading.lane().orElseThrow().cache()));
+        answers.addAll(decoding.add(reading, samplers, () -> reading));
+      }
+      assertThat(caches).noneMatch(c -> c.refersTo(null));
+      decoding.finish();
+      assertThat(answers).allMatch(a -> a.tokens().size() == 3);
+      for (int i = 0; i < 50 && caches.stream().anyMatch(c -> !c.refersTo(null)); i++) {
+        System.gc();
+        Thread.sleep(20);
+      }
+      assertThat(caches).allMatch(c -> c.refersTo(null));
+      assertThat(answers).hasSize(8);
     }
   }
 

@@ -17,7 +17,9 @@ import io.github.kvp4j.KvpException;
 import java.io.PrintWriter;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.OptionalInt;
+import java.util.function.IntSupplier;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -87,7 +89,22 @@ public final class KvpCli implements Runnable {
 
   /** Runs a command line and returns its exit code. */
   public static int run(String... args) {
-    return execute(JlamaCommands.resolve(args));
+    return withinMemory(() -> execute(JlamaCommands.resolve(args)));
+  }
+
+  /** Work that takes more memory than there is ends in a sentence, too. */
+  static int withinMemory(IntSupplier work) {
+    try {
+      return work.getAsInt();
+    } catch (OutOfMemoryError e) {
+      System.err.printf(
+          Locale.ROOT,
+          "Java's memory, %d MB, is not enough for this (%s); give it more by"
+              + " KVP_JAVA_OPTS=-Xmx8g, or ask for less at once.%n",
+          Runtime.getRuntime().maxMemory() >> 20,
+          oneLine(e.getMessage()));
+      return 1;
+    }
   }
 
   private static int execute(String... args) {
