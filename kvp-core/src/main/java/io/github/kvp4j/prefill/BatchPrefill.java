@@ -42,41 +42,49 @@ public final class BatchPrefill {
   }
 
   /**
-   * Reads prompts exactly, from their first position on.
+   * A prompt of a batch.
    *
-   * @param prompts token ids of each
-   * @param caches one for each prompt, as long as it at least; rolling ones suffice
-   * @param listener told of each layer that is complete for all prompts
+   * @param tokens the whole prompt
+   * @param reused positions that the cache holds already or that the listener fills in as each
+   *     layer begins, less than there are tokens
+   * @param cache as long as the prompt at least; a rolling one suffices
+   * @param listener told of each layer that begins, and that is complete
+   */
+  public record Prompt(int[] tokens, int reused, KvCache cache, LayerListener listener) {
+    /** How many positions are read. */
+    int rows() {
+      return tokens.length - reused;
+    }
+  }
+
+  /**
+   * Reads prompts exactly.
+   *
    * @return for each prompt the last token's residual stream {@code [hidden]} after the last layer
    */
-  public List<float[]> prefill(
-      List<int[]> prompts,
-      List<KvCache> caches,
-      LayerListener listener,
-      Cancellation cancellation) {
-    if (prompts.isEmpty() || prompts.size() != caches.size()) {
+  public List<float[]> prefill(List<Prompt> prompts, Cancellation cancellation) {
+    if (prompts.isEmpty()) {
       throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "A batch has "
-              + prompts.size()
-              + " prompts and "
-              + caches.size()
-              + " caches; at least one prompt and as many caches are needed.");
+          KvpException.Kind.BAD_ARGUMENT, "A batch has no prompts; at least one is needed.");
     }
-    Stack stack = new Stack(prompts, caches);
+    prompts.forEach(p -> engine.checkPrompt(p.tokens, p.reused, p.cache));
+    Stack stack = new Stack(prompts);
     int hidden = shape.hidden();
     float[] x = new float[Math.multiplyExact(stack.rows, hidden)]; // (row, hidden)
-    for (int p = 0; p < prompts.size(); p++) {
-      engine.checkPrompt(prompts.get(p), 0, caches.get(p));
-      float[] own = new float[prompts.get(p).length * hidden];
-      engine.embed(prompts.get(p), 0, prompts.get(p).length, own);
-      System.arraycopy(own, 0, x, stack.first[p] * hidden, own.length);
+    for (int i = 0; i < prompts.size(); i++) {
+      Prompt p = prompts.get(i);
+      float[] own = new float[p.rows() * hidden]; // (row, hidden)
+      engine.embed(p.tokens, p.reused, p.tokens.length, own);
+      System.arraycopy(own, 0, x, stack.first[i] * hidden, own.length);
     }
     PrefillScratch s =
         new PrefillScratch(
             shape, Math.max(prompts.size(), Math.min(PrefillEngine.CHUNK, stack.rows)));
     int last = shape.layers() - 1;
     for (int layer = 0; layer <= last; layer++) {
+      for (Prompt p : prompts) {
+        p.listener.layerBegins(layer);
+      }
       for (int start = 0; start < stack.rows; start += PrefillEngine.CHUNK) {
         cancellation.check();
         int end = Math.min(stack.rows, start + PrefillEngine.CHUNK);
@@ -86,24 +94,26 @@ public final class BatchPrefill {
         }
       }
       if (layer < last) {
-        listener.layerDone(layer);
+        for (Prompt p : prompts) {
+          p.listener.layerDone(layer);
+        }
       }
     }
     // in the last layer only each prompt's last row goes on
     float[] ends = new float[prompts.size() * hidden]; // (prompt, hidden)
     List<Part> parts = new ArrayList<>();
-    for (int p = 0; p < prompts.size(); p++) {
-      int n = prompts.get(p).length;
-      System.arraycopy(x, (stack.first[p] + n - 1) * hidden, ends, p * hidden, hidden);
-      parts.add(new Part(caches.get(p), p, 1, n - 1));
+    for (int i = 0; i < prompts.size(); i++) {
+      Prompt p = prompts.get(i);
+      System.arraycopy(x, (stack.first[i] + p.rows() - 1) * hidden, ends, i * hidden, hidden);
+      parts.add(new Part(p.cache, i, 1, p.tokens.length - 1));
     }
     float[] norm = engine.weights().layers().get(last).attentionNorm();
     kernels.rmsNorm(prompts.size(), hidden, ends, 0, norm, shape.normEpsilon(), s.normed, 0);
     rest(last, parts, ends, 0, prompts.size(), s);
-    listener.layerDone(last);
     List<float[]> out = new ArrayList<>();
-    for (int p = 0; p < prompts.size(); p++) {
-      out.add(Arrays.copyOfRange(ends, p * hidden, (p + 1) * hidden));
+    for (int i = 0; i < prompts.size(); i++) {
+      prompts.get(i).listener.layerDone(last);
+      out.add(Arrays.copyOfRange(ends, i * hidden, (i + 1) * hidden));
     }
     return out;
   }
@@ -118,22 +128,19 @@ public final class BatchPrefill {
    */
   private record Part(KvCache cache, int row, int count, int position) {}
 
-  /** The prompts' rows one after the other. */
+  /** The rows of the prompts that are read, one after the other. */
   private static final class Stack {
-    final List<KvCache> caches;
+    final List<Prompt> prompts;
     final int[] first; // (prompt): its first row
-    final int[] length; // (prompt)
     final int rows;
 
-    Stack(List<int[]> prompts, List<KvCache> caches) {
-      this.caches = caches;
+    Stack(List<Prompt> prompts) {
+      this.prompts = prompts;
       this.first = new int[prompts.size()];
-      this.length = new int[prompts.size()];
       int at = 0;
-      for (int p = 0; p < first.length; p++) {
-        first[p] = at;
-        length[p] = prompts.get(p).length;
-        at = Math.addExact(at, length[p]);
+      for (int i = 0; i < first.length; i++) {
+        first[i] = at;
+        at = Math.addExact(at, prompts.get(i).rows());
       }
       this.rows = at;
     }
@@ -141,11 +148,12 @@ public final class BatchPrefill {
     /** What of each prompt lies in rows {@code [start, end)}. */
     List<Part> parts(int start, int end) {
       List<Part> out = new ArrayList<>();
-      for (int p = 0; p < first.length; p++) {
-        int from = Math.max(start, first[p]);
-        int to = Math.min(end, first[p] + length[p]);
+      for (int i = 0; i < first.length; i++) {
+        Prompt p = prompts.get(i);
+        int from = Math.max(start, first[i]);
+        int to = Math.min(end, first[i] + p.rows());
         if (from < to) {
-          out.add(new Part(caches.get(p), from - start, to - from, from - first[p]));
+          out.add(new Part(p.cache, from - start, to - from, p.reused + from - first[i]));
         }
       }
       return out;

@@ -97,16 +97,14 @@ final class KvpSubject implements Subject {
   /** All prompts in one pass of the engine, each into a cache of its own, up to its first token. */
   private Times stacked(PrefillEngine engine, List<String> prompts, int length) {
     long start = System.nanoTime();
-    List<int[]> tokens = new ArrayList<>();
-    List<KvCache> caches = new ArrayList<>();
+    List<BatchPrefill.Prompt> stack = new ArrayList<>();
     for (String prompt : prompts) {
-      int[] t = model.encodePrompt(prompt);
-      checkLength(t.length, length);
-      tokens.add(t);
-      caches.add(new KvCache(model.shape(), length));
+      int[] tokens = model.encodePrompt(prompt);
+      checkLength(tokens.length, length);
+      KvCache cache = new KvCache(model.shape(), length);
+      stack.add(new BatchPrefill.Prompt(tokens, 0, cache, LayerListener.NONE));
     }
-    List<float[]> ends =
-        new BatchPrefill(engine).prefill(tokens, caches, LayerListener.NONE, Cancellation.NEVER);
+    List<float[]> ends = new BatchPrefill(engine).prefill(stack, Cancellation.NEVER);
     for (float[] end : ends) {
       argmax(engine.logits(end));
     }

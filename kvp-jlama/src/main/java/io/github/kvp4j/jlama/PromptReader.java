@@ -18,6 +18,7 @@ import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.GatheredPrefill;
 import io.github.kvp4j.prefill.LayerListener;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefix.PrefixStore;
@@ -29,12 +30,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class PromptReader {
   private final PrefillEngine engine;
+  private final GatheredPrefill gathered;
   private final JlamaKvWriter writer;
   private final PrefixStore prefixes;
   private final ModelShape shape;
 
   PromptReader(PrefillEngine engine, JlamaKvWriter writer, PrefixStore prefixes) {
     this.engine = engine;
+    this.gathered = new GatheredPrefill(engine);
     this.writer = writer;
     this.prefixes = prefixes;
     this.shape = engine.weights().shape();
@@ -54,7 +57,8 @@ final class PromptReader {
    * Reads a prompt.
    *
    * @param prefix what of it is at hand
-   * @param keeps whether it is kept for later prompts, as far as it is exact
+   * @param keeps whether it is kept for later prompts, as far as it is exact, and may be read in
+   *     one pass with others: both change the last bits of the numbers
    * @param answer the most tokens of the answer, to reckon the memory with
    */
   Read read(
@@ -95,7 +99,10 @@ final class PromptReader {
     float[] last;
     Refiner refiner = null;
     if (prediction == null) {
-      last = engine.prefill(tokens, reused, cache, handOn, cancellation);
+      last =
+          keeps
+              ? gathered.prefill(tokens, reused, cache, handOn, cancellation)
+              : engine.prefill(tokens, reused, cache, handOn, cancellation);
       if (recording != null) {
         recording.keep();
       }
