@@ -61,8 +61,8 @@ import org.slf4j.LoggerFactory;
  * }
  * }</pre>
  *
- * <p>Safe for use by many threads at once: prompts are read side by side, and the steps of
- * decoding, which run through Jlama, take turns.
+ * <p>Safe for use by many threads at once: prompts are read side by side, short ones that wait for
+ * each other in one pass, and the steps of decoding, which run through Jlama, take turns.
  */
 public final class KvpModel implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(KvpModel.class);
