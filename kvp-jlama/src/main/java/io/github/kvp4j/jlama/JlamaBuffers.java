@@ -49,7 +49,8 @@ final class JlamaBuffers implements AutoCloseable {
   JlamaBuffers(AbstractModel jlama, ModelShape shape) {
     this.buffers = new KvBufferCache(jlama);
     long position = shape.kvBytesPerPosition();
-    this.pageBytes = (int) (position * Math.clamp(Integer.MAX_VALUE / position, 0, PAGE_POSITIONS));
+    long positions = Math.min(PAGE_POSITIONS, shape.contextLength()); // no page may be longer
+    this.pageBytes = (int) (position * Math.min(Integer.MAX_VALUE / position, positions));
   }
 
   /** A new buffer, empty; to be closed. */

@@ -123,6 +123,19 @@ class JlamaKvWriterTest {
     }
   }
 
+  /** A context that is shorter than a page would be. */
+  @Test
+  void aShortContextHasOnePage() {
+    try (Both both = both(TinyModelDirectory.of(Kind.LLAMA_FULL_UNTIED).context(24))) {
+      int n = JlamaKvWriter.usablePositions(both.shape);
+      assertThat(both.own.getKeyTensorsUptoPosition(1, n - 1)).hasSize(1);
+      int[] tokens = tokens(n);
+      both.ours(tokens, n);
+      both.jlamas(tokens);
+      assertThat(both.relativeError(1, n, true)).isLessThan(1e-4);
+    }
+  }
+
   /** Jlama goes on from our rows as it does from its own. */
   @ParameterizedTest
   @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "GRANITE")
