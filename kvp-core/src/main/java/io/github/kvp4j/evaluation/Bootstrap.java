@@ -14,6 +14,7 @@
 package io.github.kvp4j.evaluation;
 
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.function.DoubleUnaryOperator;
 
@@ -50,5 +51,42 @@ public record Bootstrap(double value, double low, double high) {
         of.applyAsDouble(mean),
         of.applyAsDouble(means[(int) (0.025 * RESAMPLES)]),
         of.applyAsDouble(means[(int) (0.975 * RESAMPLES) - 1]));
+  }
+
+  /**
+   * The ratio of two means over the same items, which are resampled together.
+   *
+   * @param values of what is compared, one an item
+   * @param reference of what it is compared with
+   * @return empty where the reference is nothing; where a resample's is, its ratio is left out
+   */
+  public static Optional<Bootstrap> ofRatio(double[] values, double[] reference, long seed) {
+    double whole = Arrays.stream(reference).sum();
+    if (whole == 0) {
+      return Optional.empty();
+    }
+    SplittableRandom random = new SplittableRandom(seed);
+    double[] ratios = new double[RESAMPLES];
+    int count = 0;
+    for (int r = 0; r < RESAMPLES; r++) {
+      double sum = 0;
+      double of = 0;
+      for (int i = 0; i < values.length; i++) {
+        int item = random.nextInt(values.length);
+        sum += values[item];
+        of += reference[item];
+      }
+      if (of > 0) {
+        ratios[count++] = sum / of;
+      }
+    }
+    double ratio = Arrays.stream(values).sum() / whole;
+    if (count == 0) {
+      return Optional.of(new Bootstrap(ratio, ratio, ratio));
+    }
+    Arrays.sort(ratios, 0, count);
+    return Optional.of(
+        new Bootstrap(
+            ratio, ratios[(int) (0.025 * count)], ratios[Math.max(0, (int) (0.975 * count) - 1)]));
   }
 }

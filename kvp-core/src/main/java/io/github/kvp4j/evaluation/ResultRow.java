@@ -16,9 +16,12 @@ package io.github.kvp4j.evaluation;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.function.DoubleUnaryOperator;
 
 /**
@@ -48,6 +51,12 @@ public record ResultRow(
     @JsonProperty("ttft_ms") double ttftMillis,
     @JsonProperty("ms_per_token") double millisPerToken) {
 
+  /** What of the first row's score a row has, over the items of both: 1 is all of it. */
+  public static final String KEPT = "kept";
+
+  /** The score that {@link #KEPT} is of: the first of these that a task has. */
+  private static final List<String> SCORES = List.of("f1", "pass@1", "exact_match");
+
   /**
    * The table of a run.
    *
@@ -58,8 +67,12 @@ public record ResultRow(
   public static List<ResultRow> table(String task, List<ItemResult> results, long seed) {
     List<ResultRow> out = new ArrayList<>();
     Map<String, List<ItemResult.Row>> byName = new LinkedHashMap<>();
+    IdentityHashMap<ItemResult.Row, ItemResult.Row> firsts = new IdentityHashMap<>();
     for (ItemResult result : results) {
-      result.rows().forEach(r -> byName.computeIfAbsent(r.row(), n -> new ArrayList<>()).add(r));
+      for (ItemResult.Row r : result.rows()) {
+        byName.computeIfAbsent(r.row(), n -> new ArrayList<>()).add(r);
+        firsts.put(r, result.rows().getFirst());
+      }
     }
     for (List<ItemResult.Row> of : byName.values()) {
       Map<String, List<Double>> values = new LinkedHashMap<>();
@@ -72,26 +85,55 @@ public record ResultRow(
       double each =
           median(
               of.stream().mapToDouble(ItemResult.Row::millisPerToken).filter(t -> t > 0).toArray());
+      Line add =
+          (name, b, items) ->
+              out.add(
+                  new ResultRow(
+                      of.getFirst().row(),
+                      task,
+                      name,
+                      b.value(),
+                      b.low(),
+                      b.high(),
+                      items,
+                      flops,
+                      ttft,
+                      each));
       values.forEach((name, list) -> {
         boolean loss = name.equals(Evaluation.LOG_LOSS);
         DoubleUnaryOperator shown = loss ? Math::exp : DoubleUnaryOperator.identity();
         double[] array = list.stream().mapToDouble(Double::doubleValue).toArray();
         Bootstrap b = Bootstrap.of(array, shown, seed);
-        out.add(
-            new ResultRow(
-                of.getFirst().row(),
-                task,
-                loss ? Evaluation.PERPLEXITY : name,
-                b.value(),
-                b.low(),
-                b.high(),
-                array.length,
-                flops,
-                ttft,
-                each));
+        add.accept(loss ? Evaluation.PERPLEXITY : name, b, array.length);
       });
+      SCORES.stream()
+          .filter(values::containsKey)
+          .findFirst()
+          .flatMap(score -> kept(score, of, firsts, seed))
+          .ifPresent(b -> add.accept(KEPT, b, of.size()));
     }
     return out;
+  }
+
+  /** Makes a line of a row's table. */
+  @FunctionalInterface
+  private interface Line {
+    void accept(String metric, Bootstrap value, int items);
+  }
+
+  private static Optional<Bootstrap> kept(
+      String score,
+      List<ItemResult.Row> of,
+      IdentityHashMap<ItemResult.Row, ItemResult.Row> firsts,
+      long seed) {
+    double[] own = new double[of.size()];
+    double[] first = new double[of.size()];
+    for (int i = 0; i < own.length; i++) {
+      own[i] = of.get(i).metrics().getOrDefault(score, 0.0);
+      ItemResult.Row reference = Objects.requireNonNull(firsts.get(of.get(i)));
+      first[i] = reference.metrics().getOrDefault(score, 0.0);
+    }
+    return Bootstrap.ofRatio(own, first, seed);
   }
 
   private static double median(double[] values) {

@@ -109,7 +109,7 @@ public record RunResults(
 
   /**
    * The metrics of a task that say most of its rows, the first for figures: KL and agreement where
-   * there are, else F1, or what comes first, and the fidelity.
+   * there are, else F1, or what comes first, what is kept of it, and the fidelity.
    */
   static Set<String> compared(List<ResultRow> rows) {
     Set<String> all = new LinkedHashSet<>();
@@ -120,6 +120,7 @@ public record RunResults(
       out.add("agreement");
     } else {
       out.add(all.contains("f1") ? "f1" : rows.getFirst().metric());
+      out.add(ResultRow.KEPT);
       out.add("fidelity");
     }
     out.retainAll(all);
