@@ -20,6 +20,7 @@ import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.KvPredictor;
+import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.LinearProjection;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
@@ -151,14 +152,15 @@ public final class SeparateCalibrator implements Calibrator {
     ModelShape to = base.weights().shape();
     PrefillEngine reader = new PrefillEngine(auxiliary.weights(base.weights()), base.kernels());
     ModelShape from = reader.weights().shape();
-    int width = auxiliary.map().width();
     List<Integer> firsts =
         IntStream.range(0, to.layers())
             .mapToObj(layer -> auxiliary.map().firstSource(layer, from.layers()))
             .toList();
-    int features = width * from.kvLength();
-    Side[] keys = {side(features, to, firsts), side(features, to, firsts)}; // training, held out
-    Side[] values = {side(features, to, firsts), side(features, to, firsts)};
+    int features = auxiliary.map().width() * from.kvLength();
+    int outputs = to.kvLength();
+    // training, held out
+    Side[] keys = {new Side(features, outputs, firsts), new Side(features, outputs, firsts)};
+    Side[] values = {new Side(features, outputs, firsts), new Side(features, outputs, firsts)};
     int longest = texts.stream().mapToInt(t -> t.length).max().orElse(1);
     KvCache exact = new KvCache(to, longest);
     KvCache own = new KvCache(from, longest);
@@ -175,14 +177,14 @@ public final class SeparateCalibrator implements Calibrator {
           rows,
           sink,
           firsts,
-          first -> beside(first, width, text.length, from.kvLength(), own::keys),
+          first -> features(first, text.length, from.kvLength(), own::keys),
           exact::keys);
       values[held].add(
           kernels,
           rows,
           sink,
           firsts,
-          first -> beside(first, width, text.length, from.kvLength(), own::values),
+          first -> features(first, text.length, from.kvLength(), own::values),
           exact::values);
       progress.advance(text.length);
     }
@@ -200,23 +202,15 @@ public final class SeparateCalibrator implements Calibrator {
     engine.unrotateKeys(cache, text.length);
   }
 
-  private static Side side(int features, ModelShape to, List<Integer> firsts) {
-    return new Side(features, to.kvLength(), firsts);
-  }
-
-  /** The rows of adjacent layers side by side, {@code (position, source layer, kvLength)}. */
-  private static float[] beside(
-      int first, int width, int positions, int kv, IntFunction<float[]> layers) {
-    if (width == 1) {
+  /** What the layers from {@code first} on that are read together hold of a text. */
+  private float[] features(
+      int first, int positions, int kvLength, IntFunction<float[]> layers) {
+    LayerMap map = auxiliary.map();
+    if (map.width() == 1) {
       return layers.apply(first);
     }
-    float[] out = new float[positions * width * kv];
-    for (int i = 0; i < width; i++) {
-      float[] rows = layers.apply(first + i);
-      for (int p = 0; p < positions; p++) {
-        System.arraycopy(rows, p * kv, out, (p * width + i) * kv, kv);
-      }
-    }
+    float[] out = new float[positions * map.width() * kvLength]; // (position, layer, kvLength)
+    map.gather(layers, first, kvLength, 0, positions, out);
     return out;
   }
 

@@ -16,6 +16,7 @@ package io.github.kvp4j.predictor;
 import io.github.kvp4j.KvpException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 
 /**
@@ -107,5 +108,26 @@ public record LayerMap(List<Integer> sources, int width) {
    */
   public int firstSource(int layer, int auxiliaryLayers) {
     return Math.clamp(sources.get(layer) - (width - 1) / 2, 0, auxiliaryLayers - width);
+  }
+
+  /**
+   * Puts rows of the {@link #width} layers from one on side by side.
+   *
+   * @param layers by layer, the keys or the values {@code (position, kvLength)}
+   * @param first the layer to begin with
+   * @param kvLength numbers of a row of one layer
+   * @param from the first position
+   * @param to the position after the last
+   * @param out {@code (position - from, layer - first, kvLength)}
+   */
+  public void gather(
+      IntFunction<float[]> layers, int first, int kvLength, int from, int to, float[] out) {
+    for (int i = 0; i < width; i++) {
+      float[] rows = layers.apply(first + i);
+      for (int p = from; p < to; p++) {
+        System.arraycopy(
+            rows, p * kvLength, out, ((p - from) * width + i) * kvLength, kvLength);
+      }
+    }
   }
 }

@@ -26,7 +26,6 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
-import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -337,23 +336,15 @@ public final class PredictedPrefill {
         values = own.values(first);
         offset = from * width;
       } else if (first != gathered) {
-        keys = gather(keys, first, own::keys);
-        values = gather(values, first, own::values);
+        if (gathered < 0) {
+          keys = new float[(to - from) * width];
+          values = new float[(to - from) * width];
+        }
+        int kv = own.shape().kvLength();
+        map.gather(own::keys, first, kv, from, to, keys);
+        map.gather(own::values, first, kv, from, to, values);
         gathered = first;
       }
-    }
-
-    /** The rows of adjacent layers side by side. */
-    private float[] gather(float[] into, int first, IntFunction<float[]> layers) {
-      int kv = own.shape().kvLength();
-      float[] out = into.length == 0 ? new float[(to - from) * width] : into;
-      for (int i = 0; i < map.width(); i++) {
-        float[] rows = layers.apply(first + i);
-        for (int p = from; p < to; p++) {
-          System.arraycopy(rows, p * kv, out, (p - from) * width + i * kv, kv);
-        }
-      }
-      return out;
     }
   }
 

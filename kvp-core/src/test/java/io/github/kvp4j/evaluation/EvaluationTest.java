@@ -348,6 +348,16 @@ class EvaluationTest {
         .filteredOn(r -> r.metric().equals("length"))
         .extracting(ResultRow::items)
         .containsExactly(4, 2, 4, 4);
+    Evaluation tenths =
+        new Evaluation(
+            rows,
+            TEXT,
+            new Evaluation.Decoding(3, List.of(), Sampling.NONE, 3),
+            200,
+            Map.of(rows.get(1).name(), 0.1));
+    assertThat(tenths.rowsOf(1)).isEqualTo(4);
+    assertThat(tenths.rowsOf(30)).isEqualTo(3 * 30 + 3);
+    assertThat(tenths.rowsOf(31)).isEqualTo(3 * 31 + 4);
     // every second one, whatever the number of items
     for (int i = 0; i < 4; i++) {
       assertThat(results.get(i).rows().stream().anyMatch(r -> r.row().equals(rows.get(1).name())))
