@@ -203,8 +203,7 @@ public final class SeparateCalibrator implements Calibrator {
   }
 
   /** What the layers from {@code first} on that are read together hold of a text. */
-  private float[] features(
-      int first, int positions, int kvLength, IntFunction<float[]> layers) {
+  private float[] features(int first, int positions, int kvLength, IntFunction<float[]> layers) {
     LayerMap map = auxiliary.map();
     if (map.width() == 1) {
       return layers.apply(first);

@@ -125,8 +125,7 @@ public record LayerMap(List<Integer> sources, int width) {
     for (int i = 0; i < width; i++) {
       float[] rows = layers.apply(first + i);
       for (int p = from; p < to; p++) {
-        System.arraycopy(
-            rows, p * kvLength, out, ((p - from) * width + i) * kvLength, kvLength);
+        System.arraycopy(rows, p * kvLength, out, ((p - from) * width + i) * kvLength, kvLength);
       }
     }
   }

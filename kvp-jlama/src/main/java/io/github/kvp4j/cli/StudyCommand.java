@@ -64,6 +64,7 @@ final class StudyCommand implements Callable<Integer> {
   private static final String TEXTS = "calibration.jsonl.gz";
 
   private static final String REPORT = "report";
+  private static final String AUXILIARY = "auxiliary";
 
   /** In a step's folder: the command line that it was done with. */
   private static final String DONE = "step.json";
@@ -215,6 +216,10 @@ final class StudyCommand implements Callable<Integer> {
 
   /** Whether a step was done with this very command line; the report is always made anew. */
   private static boolean isDone(Step step, Path own) throws IOException {
+    if (step.name.equals(AUXILIARY)) {
+      // fitted once: with another predictor, what a greater scale adds would be of two
+      return Files.exists(own.resolve(step.result));
+    }
     Path done = own.resolve(DONE);
     return Files.exists(own.resolve(step.result))
         && Files.exists(done)
@@ -272,7 +277,7 @@ final class StudyCommand implements Callable<Integer> {
       used.addAll(List.of("faithful", "fast"));
       if (Files.exists(texts)) {
         steps.add(calibrate(texts, folder));
-        used.add(folder.resolve("auxiliary").resolve("layer-pruned.safetensors").toString());
+        used.add(folder.resolve(AUXILIARY).resolve("layer-pruned.safetensors").toString());
       }
     }
     addTask(steps, "triviaqa", files.resolve("triviaqa.dev.tsv.gz"), folder, 1000, used, FEWER)
@@ -324,8 +329,8 @@ final class StudyCommand implements Callable<Integer> {
             "--dtype",
             "i8",
             "--out",
-            folder.resolve("auxiliary").resolve("layer-pruned.safetensors").toString());
-    return new Step("auxiliary", words, "layer-pruned.safetensors");
+            folder.resolve(AUXILIARY).resolve("layer-pruned.safetensors").toString());
+    return new Step(AUXILIARY, words, "layer-pruned.safetensors");
   }
 
   private java.util.Optional<List<String>> addTask(
