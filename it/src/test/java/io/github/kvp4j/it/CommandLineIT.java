@@ -194,6 +194,27 @@ class CommandLineIT {
         .contains("\"dtype\":\"I8\"");
     CliRun info = CliRun.of("predictor", "info", trained.toString());
     assertThat(info.out()).contains("LAYER_PRUNED").contains("weights      trained");
+    Path again = dir.resolve("again.safetensors");
+    o =
+        CliRun.of(
+            "calibrate",
+            "--model",
+            model,
+            "--data",
+            text,
+            "--kind",
+            "layer-pruned",
+            "--auxiliary",
+            trained.toString(),
+            "--tokens",
+            "3000",
+            "--prompts",
+            "1",
+            "--out",
+            again.toString());
+    assertThat(o.exit()).as(o.err()).isZero();
+    info = CliRun.of("predictor", "info", again.toString());
+    assertThat(info.out()).contains("0, 12").contains("weights      trained");
     CliRun answer =
         CliRun.of(
             "complete",

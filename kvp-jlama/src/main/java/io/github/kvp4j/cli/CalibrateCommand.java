@@ -25,6 +25,7 @@ import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.evaluation.CacheQuality;
 import io.github.kvp4j.evaluation.Continuation;
 import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.model.LayerWeights;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.AuxiliaryKind;
@@ -69,6 +70,8 @@ import picocli.CommandLine.TypeConversionException;
       "  kvp calibrate --data a.txt --data b.txt --layers 22 --linearise 12-19 --sources 22 \\",
       "      --out fast.safetensors",
       "  kvp calibrate --data texts.jsonl.gz --kind layer-pruned --keep 0.5 --out lp.safetensors",
+      "  kvp calibrate --data texts.jsonl.gz --kind layer-pruned --auxiliary trained.safetensors \\",
+      "      --out again.safetensors",
       "  kvp calibrate --data texts.jsonl.gz --kind sibling --auxiliary models/small \\",
       "      --out small.safetensors",
       "  kvp calibrate --data texts.jsonl.gz --search --budget 0.65 --out found.safetensors"
@@ -119,8 +122,10 @@ final class CalibrateCommand implements Callable<Integer> {
 
   @Option(
       names = "--auxiliary",
-      paramLabel = "DIR",
-      description = "For sibling: the folder of the smaller model.")
+      paramLabel = "DIR|FILE",
+      description =
+          "For sibling: the folder of the smaller model. For layer-pruned, in place of --keep: a"
+              + " predictor whose auxiliary was trained; new projections are fitted to it.")
   private @Nullable Path auxiliary;
 
   @Option(
@@ -249,7 +254,18 @@ final class CalibrateCommand implements Callable<Integer> {
     }
     switch (kind) {
       case PREFIX -> needed("--layers", search ? Integer.valueOf(0) : layers);
-      case LAYER_PRUNED -> needed("--keep", keep);
+      case LAYER_PRUNED -> {
+        needed("--keep or --auxiliary", keep == null ? auxiliary : keep);
+        if (keep != null && auxiliary != null) {
+          throw new KvpException(
+              KvpException.Kind.BAD_ARGUMENT,
+              "--keep is "
+                  + keep
+                  + " and --auxiliary "
+                  + auxiliary
+                  + ", which has layers of its own; give one of the two.");
+        }
+      }
       case SIBLING -> needed("--auxiliary", auxiliary);
     }
     if (spark != null && kind != AuxiliaryKind.PREFIX) {
@@ -412,16 +428,40 @@ final class CalibrateCommand implements Callable<Integer> {
       reader =
           new Auxiliary.Sibling(sibling.weights(), sibling.map().wide(mapWidth), sibling.origin());
     } else {
-      List<Integer> kept = kept(needed("--keep", keep), engine.weights().shape().layers());
+      List<Integer> kept;
+      List<LayerWeights> trained = List.of();
+      if (auxiliary == null) {
+        kept = kept(needed("--keep", keep), engine.weights().shape().layers());
+      } else {
+        Auxiliary.LayerPruned before = layerPruned(loaded, auxiliary);
+        kept = before.kept();
+        trained = before.trained();
+        map = map == null ? before.map().wide(1) : map;
+      }
       reader =
           new Auxiliary.LayerPruned(
               kept,
-              List.of(),
+              trained,
               (map == null ? LayerMap.ofKept(kept, engine.weights().shape().layers()) : map)
                   .wide(mapWidth));
     }
     return new SeparateCalibrator(
         engine, reader, sink, CalibrationSettings.LAMBDAS, fit, progress, Cancellation.NEVER);
+  }
+
+  /** The auxiliary of a layer-pruned predictor's file. */
+  private static Auxiliary.LayerPruned layerPruned(KvpModel loaded, Path file) {
+    Auxiliary auxiliary = loaded.readPredictor(file).predictor().auxiliary();
+    if (auxiliary instanceof Auxiliary.LayerPruned pruned) {
+      return pruned;
+    }
+    throw new KvpException(
+        KvpException.Kind.BAD_ARGUMENT,
+        "--auxiliary is "
+            + file
+            + ", a predictor of kind "
+            + auxiliary.kind()
+            + "; give one of kind LAYER_PRUNED.");
   }
 
   /** Reads {@code 0.5} or {@code 0-7,9}. */
