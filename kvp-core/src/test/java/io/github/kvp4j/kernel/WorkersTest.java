@@ -28,6 +28,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntConsumer;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -137,7 +138,9 @@ class WorkersTest {
   void callsMayBeNested() {
     Workers workers = new Workers(2);
     AtomicInteger ran = new AtomicInteger();
-    workers.forEach(8, i -> workers.forEach(8, j -> workers.forEach(8, k -> ran.incrementAndGet())));
+    IntConsumer innermost = i -> ran.incrementAndGet();
+    IntConsumer inner = i -> workers.forEach(8, innermost);
+    workers.forEach(8, i -> workers.forEach(8, inner));
     assertThat(ran).hasValue(512);
   }
 
