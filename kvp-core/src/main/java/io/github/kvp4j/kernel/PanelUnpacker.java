@@ -23,6 +23,9 @@ import java.util.Arrays;
 final class PanelUnpacker {
   private static final int NEARBY = 64;
 
+  /** Whether rows are transposed in registers, a vector's length of them at once. */
+  private static final boolean HAS_TRANSPOSE = Transpose16.isThere() || Transpose8.isThere();
+
   private PanelUnpacker() {}
 
   /**
@@ -36,7 +39,7 @@ final class PanelUnpacker {
    */
   static void unpack(
       Weight w, int row, int rows, int column, int depth, int width, Scratch scratch) {
-    if (w.type() == WeightType.BF16 && Transpose16.isThere()) {
+    if (w.type() == WeightType.BF16 && HAS_TRANSPOSE) {
       words(w, row, rows, column, depth, width, scratch);
       return;
     }
@@ -55,22 +58,24 @@ final class PanelUnpacker {
   /** As above, for bfloat16: two numbers are moved as one and taken apart at the end. */
   private static void words(
       Weight w, int row, int rows, int column, int depth, int width, Scratch scratch) {
-    int stride = Simd.roundUp(depth, 32) / 2;
+    int stride = Simd.roundUp(depth, 2 * LANES) / 2;
     float[] words = scratch.rows;
-    for (int from = 0; from < width; from += 16) {
-      int there = Math.clamp(rows - from, 0, 16);
+    for (int from = 0; from < width; from += LANES) {
+      int there = Math.clamp(rows - from, 0, LANES);
       for (int r = 0; r < there; r++) {
         WeightDecoder.words(w, row + from + r, column, depth, words, r * stride);
       }
-      Arrays.fill(words, there * stride, 16 * stride, 0);
-      for (int r = 0; r < 16; r += 4) {
-        Transpose16.near(words, r * stride, stride, stride);
-      }
+      Arrays.fill(words, there * stride, LANES * stride, 0);
+      near(words, stride);
       for (int p = 0; p < stride; p += NEARBY) {
         int count = Math.min(NEARBY, stride - p);
         for (int r = 0; r < 4; r++) {
           int to = scratch.panelAt + from + 2 * (p + r) * width;
-          Transpose16.farWords(words, r * stride + p, stride, count, scratch.panel, to, width);
+          if (Transpose16.isThere()) {
+            Transpose16.farWords(words, r * stride + p, stride, count, scratch.panel, to, width);
+          } else {
+            Transpose8.farWords(words, r * stride + p, stride, count, scratch.panel, to, width);
+          }
         }
       }
     }
@@ -85,13 +90,11 @@ final class PanelUnpacker {
    * @param split whether the rows are in the order of {@link WeightDecoder#isSplit}
    */
   static void transpose(float[] rows, int depth, boolean split, float[] panel, int at, int width) {
-    if (!Transpose16.isThere()) {
+    if (!HAS_TRANSPOSE) {
       oneByOne(rows, depth, split, panel, at, width);
       return;
     }
-    for (int r = 0; r < 16; r += 4) {
-      Transpose16.near(rows, r * depth, depth, depth);
-    }
+    near(rows, depth);
     // a few columns at a time, so that the rows of the panel stay in the cache until they are full
     for (int p = 0; p < depth; p += NEARBY) {
       int columns = Math.min(NEARBY, depth - p);
@@ -100,12 +103,40 @@ final class PanelUnpacker {
         int from = r * depth + p;
         if (split) {
           int even = to + 2 * r * width;
-          Transpose16.far(rows, from, depth, columns, 32, panel, even, width, 2);
-          Transpose16.far(rows, from + 16, depth, columns - 16, 32, panel, even + width, width, 2);
+          far(rows, from, depth, columns, 2 * LANES, panel, even, width, 2);
+          int odd = even + width;
+          far(rows, from + LANES, depth, columns - LANES, 2 * LANES, panel, odd, width, 2);
         } else {
-          Transpose16.far(rows, from, depth, columns, 16, panel, to + r * width, width, 1);
+          far(rows, from, depth, columns, LANES, panel, to + r * width, width, 1);
         }
       }
+    }
+  }
+
+  private static void near(float[] rows, int stride) {
+    for (int r = 0; r < LANES; r += 4) {
+      if (Transpose16.isThere()) {
+        Transpose16.near(rows, r * stride, stride, stride);
+      } else {
+        Transpose8.near(rows, r * stride, stride, stride);
+      }
+    }
+  }
+
+  private static void far(
+      float[] in,
+      int inAt,
+      int inStride,
+      int depth,
+      int step,
+      float[] panel,
+      int panelAt,
+      int width,
+      int skip) {
+    if (Transpose16.isThere()) {
+      Transpose16.far(in, inAt, inStride, depth, step, panel, panelAt, width, skip);
+    } else {
+      Transpose8.far(in, inAt, inStride, depth, step, panel, panelAt, width, skip);
     }
   }
 

@@ -25,6 +25,10 @@ final class Simd {
   /** Floats in a vector. */
   static final int LANES = FLOATS.length();
 
+  /** Whether there are 32 vector registers, as with AVX-512 and NEON, and not 16. */
+  static final boolean HAS_MANY_REGISTERS =
+      LANES == 16 || System.getProperty("os.arch", "").equals("aarch64");
+
   /** Rows of the register tile. */
   static final int TILE_ROWS = 6;
 
@@ -32,7 +36,7 @@ final class Simd {
    * Vectors in a row of the register tile: 6 x 4 sums, 4 weights and a source number need 29
    * registers, which AVX-512 and NEON have; AVX2 and SSE have 16, enough for 6 x 2.
    */
-  static final int TILE_VECTORS = hasManyRegisters() ? 4 : 2;
+  static final int TILE_VECTORS = HAS_MANY_REGISTERS ? 4 : 2;
 
   /** Columns of the register tile. */
   static final int TILE_COLUMNS = TILE_VECTORS * LANES;
@@ -50,10 +54,5 @@ final class Simd {
   /** {@code n} rounded up to a multiple of {@code step}. */
   static int roundUp(int n, int step) {
     return (n + step - 1) / step * step;
-  }
-
-  private static boolean hasManyRegisters() {
-    String arch = System.getProperty("os.arch", "");
-    return FLOATS.length() == 16 || arch.equals("aarch64");
   }
 }

@@ -88,8 +88,14 @@ record VectorDots(
           WeightDecoder.row(w, row, block, depth, weights, r * padded, scratch);
         }
         int i = 0;
-        for (; i + 4 <= m; i += 4) {
-          fourByFour(padded, weights, source, i * stride + block, stride, sums, i * GROUP);
+        if (Simd.HAS_MANY_REGISTERS) {
+          for (; i + 4 <= m; i += 4) {
+            fourByFour(padded, weights, source, i * stride + block, stride, sums, i * GROUP);
+          }
+        } else {
+          for (; i + 2 <= m; i += 2) {
+            fourByTwo(padded, weights, source, i * stride + block, stride, sums, i * GROUP);
+          }
         }
         for (; i < m; i++) {
           fourByOne(padded, weights, source, i * stride + block, sums, i * GROUP);
@@ -140,7 +146,48 @@ record VectorDots(
     sums[at + 3] += VectorMath.sum(s3.add(t3));
   }
 
-  /** Adds four dense rows of weights times four of the source, {@code sums[source][weight]}. */
+  /** Adds four dense rows of weights times two of the source, {@code sums[source][weight]}. */
+  private static void fourByTwo(
+      int depth, float[] w, float[] x, int xAt, int xStride, float[] sums, int at) {
+    FloatVector s00 = FloatVector.zero(FLOATS);
+    FloatVector s01 = FloatVector.zero(FLOATS);
+    FloatVector s02 = FloatVector.zero(FLOATS);
+    FloatVector s03 = FloatVector.zero(FLOATS);
+    FloatVector s10 = FloatVector.zero(FLOATS);
+    FloatVector s11 = FloatVector.zero(FLOATS);
+    FloatVector s12 = FloatVector.zero(FLOATS);
+    FloatVector s13 = FloatVector.zero(FLOATS);
+    int x1 = xAt + xStride;
+    for (int p = 0; p < depth; p += LANES) {
+      FloatVector w0 = FloatVector.fromArray(FLOATS, w, p);
+      FloatVector w1 = FloatVector.fromArray(FLOATS, w, depth + p);
+      FloatVector w2 = FloatVector.fromArray(FLOATS, w, 2 * depth + p);
+      FloatVector w3 = FloatVector.fromArray(FLOATS, w, 3 * depth + p);
+      FloatVector v0 = FloatVector.fromArray(FLOATS, x, xAt + p);
+      s00 = v0.fma(w0, s00);
+      s01 = v0.fma(w1, s01);
+      s02 = v0.fma(w2, s02);
+      s03 = v0.fma(w3, s03);
+      FloatVector v1 = FloatVector.fromArray(FLOATS, x, x1 + p);
+      s10 = v1.fma(w0, s10);
+      s11 = v1.fma(w1, s11);
+      s12 = v1.fma(w2, s12);
+      s13 = v1.fma(w3, s13);
+    }
+    sums[at] += VectorMath.sum(s00);
+    sums[at + 1] += VectorMath.sum(s01);
+    sums[at + 2] += VectorMath.sum(s02);
+    sums[at + 3] += VectorMath.sum(s03);
+    sums[at + 4] += VectorMath.sum(s10);
+    sums[at + 5] += VectorMath.sum(s11);
+    sums[at + 6] += VectorMath.sum(s12);
+    sums[at + 7] += VectorMath.sum(s13);
+  }
+
+  /**
+   * Adds four dense rows of weights times four of the source, {@code sums[source][weight]}, where
+   * registers suffice for sixteen sums.
+   */
   private static void fourByFour(
       int depth, float[] w, float[] x, int xAt, int xStride, float[] sums, int at) {
     FloatVector s00 = FloatVector.zero(FLOATS);
