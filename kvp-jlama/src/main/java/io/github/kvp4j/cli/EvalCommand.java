@@ -38,6 +38,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -45,6 +46,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -242,6 +244,7 @@ final class EvalCommand implements Callable<Integer> {
     final Map<String, String> options;
     final KvpModel loaded;
     final Evaluation.Decoding decoding;
+    final Map<String, PredictorFile> files;
     final EvalRows rows;
     final List<EvaluationItem> items;
     final Evaluation evaluation;
@@ -252,7 +255,8 @@ final class EvalCommand implements Callable<Integer> {
       this.decoding = decoding(task);
       this.loaded = model.builder().warmUp(false).build();
       try {
-        this.rows = rows(loaded);
+        this.files = predictors(loaded, predictors);
+        this.rows = rows(loaded, files);
       } catch (RuntimeException | Error e) {
         loaded.close();
         throw e;
@@ -282,7 +286,7 @@ final class EvalCommand implements Callable<Integer> {
     }
 
     Map<String, Object> settings() {
-      return EvalCommand.this.settings(task, options, decoding, rows.all(), loaded);
+      return EvalCommand.this.settings(task, options, decoding, rows.all(), files, loaded);
     }
 
     /** The items that are asked together with the one of a number. */
@@ -417,8 +421,7 @@ final class EvalCommand implements Callable<Integer> {
         seed);
   }
 
-  private EvalRows rows(KvpModel loaded) {
-    Map<String, PredictorFile> files = predictors(loaded, predictors);
+  private EvalRows rows(KvpModel loaded, Map<String, PredictorFile> files) {
     return new EvalRows(
         loaded,
         modes.stream().map(m -> m.strip().toLowerCase(Locale.ROOT)).toList(),
@@ -590,6 +593,7 @@ final class EvalCommand implements Callable<Integer> {
       Map<String, String> options,
       Evaluation.Decoding decoding,
       List<EvaluationRow> rows,
+      Map<String, PredictorFile> files,
       KvpModel loaded) {
     Map<String, Object> settings = new LinkedHashMap<>();
     settings.put("task", task.name());
@@ -605,9 +609,20 @@ final class EvalCommand implements Callable<Integer> {
     settings.put("fewer", new TreeMap<>(fewer));
     settings.put("together", together);
     settings.put("rows", rows.stream().map(EvaluationRow::name).toList());
+    Map<String, String> checksums = new TreeMap<>();
+    files.forEach((name, file) -> checksums.put(name, checksum(file)));
+    settings.put("predictors", checksums);
     settings.put("model", CalibrateCommand.fileName(loaded.directory()));
     settings.put("kernels", CalibrateCommand.engine(loaded).kernels().getClass().getSimpleName());
     return settings;
+  }
+
+  /** Tells a predictor from another of the same name: how it was made, and how it measured. */
+  private static String checksum(PredictorFile file) {
+    CRC32 sum = new CRC32();
+    String what = file.calibration().toString() + file.quality() + file.predictor().parameters();
+    sum.update(what.getBytes(StandardCharsets.UTF_8));
+    return HexFormat.of().toHexDigits((int) sum.getValue());
   }
 
   private static long size(Path file) {

@@ -184,6 +184,13 @@ class EvalCommandTest {
     assertThat(refused.exit()).isEqualTo(2);
     assertThat(refused.err()).contains("--resume");
     assertThat(retrieval(two, "--seed", "2", "--resume").err()).contains("had seed 1");
+    Path kept = two.resolve("run.json");
+    String settings = Files.readString(kept);
+    // as if another predictor had been put in its file's place
+    String checksum = json(kept).path("predictors").elements().next().textValue();
+    Files.writeString(kept, settings.replace(checksum, "00000000"));
+    assertThat(retrieval(two, "--resume").err()).contains("had predictors").contains(checksum);
+    Files.writeString(kept, settings);
     assertThat(retrieval(two, "--resume").exit()).isZero();
     assertThat(table(two)).isEqualTo(table(one));
     assertThat(Files.readString(lines)).startsWith(all.substring(0, third));
