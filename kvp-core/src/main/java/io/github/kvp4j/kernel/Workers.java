@@ -30,9 +30,8 @@ import org.jspecify.annotations.Nullable;
  * blocks it.
  *
  * <p>A layer of prefill hands work over some fifteen times, each time for a fraction of a
- * millisecond. To wake a thread costs as much again, above all on a virtual machine, so a thread
- * that runs out of work looks for more for {@link #LOOK_NANOS} before it sleeps. A fork-join pool
- * does not, which cost two threads a third of their gain.
+ * millisecond. To wake a thread costs as much again on some machines, so one that runs out of work
+ * looks for more for {@link #LOOK_NANOS} before it sleeps.
  */
 public final class Workers {
   /** How long a thread looks for work, and a caller waits awake for its last helper. */
@@ -172,26 +171,33 @@ public final class Workers {
       sleeping.addFirst(self);
       // looked at once more after the thread is to be found among those asleep: who hands work over
       // puts it up first and looks for threads then, so that one of the two sees the other
-      if (!hasWork()) {
+      if (first() == null) {
         LockSupport.parkNanos(this, SLEEP_NANOS);
       }
       boolean isCalled = !sleeping.remove(self);
-      if (!isCalled && !hasWork() && System.nanoTime() - start >= SLEEP_NANOS) {
+      if (!isCalled && first() == null && System.nanoTime() - start >= SLEEP_NANOS) {
         living.decrementAndGet();
         return null;
       }
     }
   }
 
-  private boolean hasWork() {
-    Job job = open.peek();
-    return job != null && !job.isHandedOut();
+  /** The first job with something to do; those before it are taken off. */
+  private @Nullable Job first() {
+    for (Job job = open.peek(); job != null; job = open.peek()) {
+      if (!job.isHandedOut()) {
+        return job;
+      }
+      // its caller still works on what it took, and others must not wait behind it
+      open.remove(job);
+    }
+    return null;
   }
 
   private @Nullable Job spin() {
     long start = System.nanoTime();
     while (true) {
-      Job job = open.peek();
+      Job job = first();
       if (job != null && job.join()) {
         if (job.isFull()) {
           open.remove(job);

@@ -76,14 +76,49 @@ class WorkersTest {
           3,
           i -> {
             all.countDown();
-            try {
-              // ends only if three threads are in here at once
-              assertThat(all.await(20, TimeUnit.SECONDS)).isTrue();
-            } catch (InterruptedException e) {
-              throw new AssertionError(e);
-            }
+            await(all); // ends only if three threads are in here at once
           });
       Thread.sleep(round); // 0: still awake, then asleep
+    }
+  }
+
+  /** A call whose numbers are all taken, but not done, keeps no helper from another call. */
+  @RepeatedTest(20)
+  void aCallIsHelpedBehindOneThatIsHandedOut() throws Exception {
+    Workers workers = new Workers(3);
+    CountDownLatch isHandedOut = new CountDownLatch(2);
+    CountDownLatch otherIsDone = new CountDownLatch(1);
+    Thread first =
+        Thread.ofPlatform()
+            .start(() -> {
+              Thread caller = Thread.currentThread();
+              workers.forEach(
+                  3,
+                  i -> {
+                    if (Thread.currentThread() == caller) {
+                      await(otherIsDone);
+                    } else {
+                      isHandedOut.countDown();
+                    }
+                  });
+            });
+    await(isHandedOut);
+    CountDownLatch both = new CountDownLatch(2);
+    workers.forEach(
+        2,
+        i -> {
+          both.countDown();
+          await(both);
+        });
+    otherIsDone.countDown();
+    first.join();
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
     }
   }
 
