@@ -37,10 +37,17 @@ import java.util.zip.GZIPInputStream;
  * Texts for fitting and measuring: from plain files (one text a file) and JSON Lines ({@code
  * {"text": …}} a line), either also gzipped; cut into passages of a few hundred tokens and
  * shuffled.
+ *
+ * <p>A tenth of the passages is held out from fitting and comes first. Which ones depends on the
+ * files alone and not on the seed, so that what was fitted with one seed may be measured with
+ * another.
  */
 public final class TextCorpus {
   /** Characters of one passage: some 500 tokens of English. */
   private static final int PASSAGE = 2_600;
+
+  /** The seed by which passages are held out, and the order for a seed of the same number. */
+  private static final long SPLIT = 42;
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -54,7 +61,8 @@ public final class TextCorpus {
    * Reads files.
    *
    * @param files plain text or JSON Lines, told apart by a first byte of '{'
-   * @param seed of the shuffle; the same files and seed give the same order
+   * @param seed of the shuffle, within what is held out and within the others; the same files and
+   *     seed give the same order
    */
   public static TextCorpus read(List<Path> files, long seed) {
     List<String> passages = new ArrayList<>();
@@ -83,7 +91,12 @@ public final class TextCorpus {
             e);
       }
     }
-    Collections.shuffle(passages, new Random(seed));
+    Collections.shuffle(passages, new Random(SPLIT));
+    if (seed != SPLIT) {
+      int held = heldOut(passages.size());
+      Collections.shuffle(passages.subList(0, held), new Random(seed));
+      Collections.shuffle(passages.subList(held, passages.size()), new Random(seed));
+    }
     return new TextCorpus(passages);
   }
 
@@ -141,9 +154,19 @@ public final class TextCorpus {
     return passages.get(number);
   }
 
-  /** Passages {@code [from, to)} alone, so that what is fitted and what is measured stay apart. */
-  public TextCorpus part(int from, int to) {
-    return new TextCorpus(passages.subList(from, to));
+  /** The passages that nothing is fitted on: the first tenth of a corpus as it was read. */
+  public TextCorpus heldOut() {
+    return new TextCorpus(passages.subList(0, heldOut(size())));
+  }
+
+  /** The others, to fit on. */
+  public TextCorpus fitted() {
+    return new TextCorpus(passages.subList(heldOut(size()), size()));
+  }
+
+  /** A tenth of so many, at least one of any. */
+  private static int heldOut(int size) {
+    return Math.min(size, Math.max(1, size / 10));
   }
 
   /**

@@ -199,6 +199,31 @@ class TextCorpusTest {
         .hasSize(corpus.size());
   }
 
+  /** Whatever the seed, nothing that is fitted with one is measured with another. */
+  @Test
+  void whatIsHeldOutDependsOnTheFilesAlone() throws IOException {
+    Path file = write("a.txt", words(100_000, 8));
+    TextCorpus first = TextCorpus.read(List.of(file), 42);
+    assertThat(all(first.heldOut())).hasSize(first.size() / 10);
+    for (long seed : new long[] {0, 1, 7, 43}) {
+      TextCorpus other = TextCorpus.read(List.of(file), seed);
+      assertThat(all(other.heldOut())).containsExactlyInAnyOrderElementsOf(all(first.heldOut()));
+      assertThat(all(other.fitted()))
+          .containsExactlyInAnyOrderElementsOf(all(first.fitted()))
+          .isNotEqualTo(all(first.fitted()))
+          .doesNotContainAnyElementsOf(all(first.heldOut()));
+      assertThat(all(other).subList(0, other.heldOut().size())).isEqualTo(all(other.heldOut()));
+    }
+    TextCorpus one = TextCorpus.read(List.of(write("b.txt", words(400, 9))), 5);
+    assertThat(one.heldOut().size()).isOne();
+    assertThat(one.fitted().size()).isZero();
+    assertThat(TextCorpus.read(List.of(), 5).heldOut().size()).isZero();
+  }
+
+  private static List<String> all(TextCorpus corpus) {
+    return IntStream.range(0, corpus.size()).mapToObj(corpus::passage).toList();
+  }
+
   // --- helpers
 
   /** One token a letter. */
@@ -219,9 +244,9 @@ class TextCorpusTest {
 
   /** The passages as they were before the shuffle. */
   private static List<String> inOrder(Path file) {
-    List<String> shuffled = read(1, file);
+    List<String> shuffled = read(42, file);
     List<Integer> order = new ArrayList<>(IntStream.range(0, shuffled.size()).boxed().toList());
-    Collections.shuffle(order, new Random(1));
+    Collections.shuffle(order, new Random(42));
     String[] out = new String[shuffled.size()];
     for (int i = 0; i < out.length; i++) {
       out[order.get(i)] = shuffled.get(i);

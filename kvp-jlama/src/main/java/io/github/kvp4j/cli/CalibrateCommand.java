@@ -277,10 +277,8 @@ final class CalibrateCommand implements Callable<Integer> {
     try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build()) {
       PrefillEngine engine = engine(loaded);
       // measured on passages that the fit never sees
-      int held = Math.max(1, corpus.size() / 10);
-      TextCorpus heldOut = corpus.part(0, Math.min(held, corpus.size()));
-      TextCorpus fitted = corpus.part(heldOut.size(), corpus.size());
-      List<int[]> fit = texts(loaded, fitted);
+      TextCorpus heldOut = corpus.heldOut();
+      List<int[]> fit = texts(loaded, corpus.fitted());
       if (fit.isEmpty()) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,

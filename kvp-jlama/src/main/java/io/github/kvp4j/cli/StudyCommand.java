@@ -58,7 +58,7 @@ import picocli.CommandLine.Option;
       "  kvp study --data-dir data --out study --scale 0.1 --dry-run"
     })
 final class StudyCommand implements Callable<Integer> {
-  /** Calibration shuffles by it too, and never fits on the first tenth of the passages. */
+  /** That of the texts that predictors are measured on when they are made. */
   private static final String TEXT_SEED = "42";
 
   private static final String TEXTS = "calibration.jsonl.gz";

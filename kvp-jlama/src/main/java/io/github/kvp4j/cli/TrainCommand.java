@@ -268,11 +268,9 @@ final class TrainCommand implements Callable<Integer> {
               clip,
               seed,
               data.stream().map(CalibrateCommand::fileName).toList() + " " + mix + " " + length);
-      TextCorpus heldOut = corpus.part(0, Math.min(corpus.size(), corpus.size() / 10 + 1));
-      TextCorpus fitted = corpus.part(heldOut.size(), corpus.size());
       try (Trainer trainer =
-          new Trainer(engine, start.predictor(), settings, items(loaded, fitted)::next)) {
-        return train(loaded, engine, start, trainer, heldOut);
+          new Trainer(engine, start.predictor(), settings, items(loaded, corpus.fitted())::next)) {
+        return train(loaded, engine, start, trainer, corpus.heldOut());
       }
     }
   }
