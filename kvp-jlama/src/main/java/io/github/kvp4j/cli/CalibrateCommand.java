@@ -434,7 +434,7 @@ final class CalibrateCommand implements Callable<Integer> {
         Auxiliary.LayerPruned before = layerPruned(loaded, auxiliary);
         kept = before.kept();
         trained = before.trained();
-        map = map == null ? before.map().wide(1) : map;
+        map = map == null ? before.map() : map;
       }
       reader =
           new Auxiliary.LayerPruned(

@@ -30,6 +30,7 @@ import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Quality;
 import io.github.kvp4j.jlama.RefineSettings;
 import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.LinearProjection;
 import io.github.kvp4j.predictor.PredictorFile;
 import java.io.IOException;
 import java.net.URISyntaxException;
@@ -617,11 +618,17 @@ final class EvalCommand implements Callable<Integer> {
     return settings;
   }
 
-  /** Tells a predictor from another of the same name: how it was made, and how it measured. */
+  /**
+   * Tells a predictor from another of the same name: by how it was made and by the numbers of its
+   * projections, but not by what was measured, which may be written anew.
+   */
   private static String checksum(PredictorFile file) {
     CRC32 sum = new CRC32();
-    String what = file.calibration().toString() + file.quality() + file.predictor().parameters();
-    sum.update(what.getBytes(StandardCharsets.UTF_8));
+    sum.update(file.calibration().toString().getBytes(StandardCharsets.UTF_8));
+    for (LinearProjection p : file.predictor().projections()) {
+      sum.update(p.key().weight().data().asByteBuffer());
+      sum.update(p.value().weight().data().asByteBuffer());
+    }
     return HexFormat.of().toHexDigits((int) sum.getValue());
   }
 

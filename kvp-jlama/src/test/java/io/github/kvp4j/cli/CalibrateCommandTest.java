@@ -1,0 +1,91 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.kvp4j.jlama.TinyModelDirectory;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Where {@code --auxiliary} of a layer-pruned predictor comes from. */
+class CalibrateCommandTest {
+  @TempDir static Path folder;
+
+  @BeforeAll
+  static void make() throws IOException {
+    TinyModelDirectory.of(TinyModelDirectory.Kind.LLAMA_GROUPED_TIED)
+        .context(1024)
+        .write(folder.resolve("tiny"));
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < 4_000; i++) {
+      text.append("word").append(i * 7 % 97).append(i % 11 == 0 ? ".\n" : " ");
+    }
+    Files.writeString(folder.resolve("texts.txt"), text);
+    assertThat(calibrate("prefix", "--layers", "1").exit()).isZero();
+    assertThat(calibrate("lp", "--kind", "layer-pruned", "--keep", "0").exit()).isZero();
+  }
+
+  private static CliRun calibrate(String name, String... more) {
+    List<String> line =
+        new ArrayList<>(
+            List.of(
+                "calibrate",
+                "--model",
+                folder.resolve("tiny").toString(),
+                "--kernels",
+                "vector",
+                "--data",
+                folder.resolve("texts.txt").toString(),
+                "--tokens",
+                "2000",
+                "--prompts",
+                "1",
+                "--out",
+                folder.resolve(name).toString()));
+    line.addAll(Arrays.asList(more));
+    return CliRun.of(line.toArray(new String[0]));
+  }
+
+  private static CliRun again(String from, String... more) {
+    List<String> line =
+        new ArrayList<>(
+            List.of("--kind", "layer-pruned", "--auxiliary", folder.resolve(from).toString()));
+    line.addAll(Arrays.asList(more));
+    return calibrate("again", line.toArray(new String[0]));
+  }
+
+  @Test
+  void aPredictorsAuxiliaryIsFittedAnew() throws IOException {
+    assertThat(again("lp").exit()).isZero();
+    // an auxiliary of the base's own layers, on the same text: the very same predictor
+    assertThat(folder.resolve("again")).hasSameBinaryContentAs(folder.resolve("lp"));
+  }
+
+  @Test
+  void anotherPredictorOrNoneIsRefused() {
+    assertThat(again("prefix").err()).contains("--auxiliary is").contains("kind PREFIX");
+    assertThat(again("tiny").exit()).isEqualTo(1);
+    assertThat(again("none").err()).contains("none");
+    assertThat(again("lp", "--keep", "0").err()).contains("--keep is 0").contains("one of the two");
+    assertThat(calibrate("x", "--kind", "layer-pruned").err()).contains("--keep or --auxiliary");
+  }
+}
