@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * answer), {@code first_token} (the same first token) and {@code agreement} (the share of the
  * answer's tokens before the two answers part); of continuations, {@code log_loss} (nats a token,
  * shown as {@code perplexity}), {@code kl}, {@code agreement} of the most likely token and {@code
- * first_token}.
+ * first_token}. Where an item has both, {@code agreement} and {@code first_token} are the answer's.
  *
  * <p>For one thread.
  */
@@ -112,6 +112,14 @@ public final class Evaluation {
     }
     long sum = 0;
     for (EvaluationItem item : items) {
+      if (decoding.maxNewTokens == 0 && item.following().length == 0) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "No answer is made (at most 0 tokens) and nothing is fed after the item '"
+                + item.id()
+                + "', so nothing would be measured; allow tokens (--max-tokens) or, if the task"
+                + " can, feed the reference (--set feed=answer).");
+      }
       int length = item.prompt().tokens(text::encode).length;
       if (length + room(item) > contextLength) {
         throw new KvpException(
@@ -331,7 +339,7 @@ public final class Evaluation {
     double positions = compared.positions();
     metrics.put(LOG_LOSS, compared.logLoss() / positions);
     metrics.put("kl", compared.kl() / positions);
-    metrics.put("agreement", compared.agree() / positions);
-    metrics.put("first_token", compared.firstAgrees() ? 1.0 : 0.0);
+    metrics.putIfAbsent("agreement", compared.agree() / positions);
+    metrics.putIfAbsent("first_token", compared.firstAgrees() ? 1.0 : 0.0);
   }
 }

@@ -54,7 +54,17 @@ public record EvaluationItem(
   /** A text to complete, and how the completion is scored. */
   public static EvaluationItem question(
       String id, String prompt, Function<Answers, Map<String, Double>> scorer) {
-    return new EvaluationItem(id, new Text(prompt), new int[0], scorer);
+    return question(id, prompt, new int[0], scorer);
+  }
+
+  /**
+   * A text to complete, how the completion is scored, and what is fed after it besides.
+   *
+   * @param following {@code [tokens]}, none = nothing is fed
+   */
+  public static EvaluationItem question(
+      String id, String prompt, int[] following, Function<Answers, Map<String, Double>> scorer) {
+    return new EvaluationItem(id, new Text(prompt), following, scorer);
   }
 
   /** A text whose continuation is known. */

@@ -227,6 +227,34 @@ class EvaluationTest {
   }
 
   @Test
+  void anItemMayHaveBothAnAnswerAndWhatIsFed() {
+    EvaluationItem question = questions(1).getFirst();
+    EvaluationItem both =
+        EvaluationItem.question(
+            question.id(),
+            ((EvaluationItem.Text) question.prompt()).text(),
+            TinyModels.tokens(5, VOCABULARY, 2),
+            question.scorer());
+    Evaluation evaluation = evaluation(6, Sampling.NONE);
+    List<ItemResult.Row> alone = evaluation.measure(question, () -> {}).rows();
+    List<ItemResult.Row> rows = evaluation.measure(both, () -> {}).rows();
+    for (int i = 0; i < rows.size(); i++) {
+      assertThat(rows.get(i).metrics()).containsAllEntriesOf(alone.get(i).metrics());
+      assertThat(rows.get(i).metrics()).containsKeys("kl", "log_loss");
+    }
+    // what is fed is measured as if it were all that is asked
+    Evaluation silent = evaluation(0, Sampling.NONE);
+    ItemResult fed = silent.measure(both, () -> {});
+    assertThat(fed.rows().get(1).metrics().get("kl"))
+        .isEqualTo(rows.get(1).metrics().get("kl"))
+        .isPositive();
+    assertThat(fed.rows()).allMatch(row -> row.answer().isEmpty());
+    assertThatThrownBy(() -> silent.check(List.of(question)))
+        .isInstanceOf(KvpException.class)
+        .hasMessageContaining("nothing would be measured");
+  }
+
+  @Test
   void aSeedDecidesWhatIsDrawn() {
     EvaluationItem item = questions(1).getFirst();
     Sampling sampling = new Sampling(3, 1, 1);

@@ -76,6 +76,7 @@ import picocli.CommandLine.Spec;
       "  kvp eval --task triviaqa --data triviaqa.dev.tsv.gz --modes exact,predict --out run1",
       "  kvp eval --task triviaqa --data triviaqa.dev.tsv.gz --modes exact,predict --out run1 --resume",
       "  kvp eval --task kv-retrieval --set lengths=512,1024 --set depths=0,0.5,1 --limit 60",
+      "  kvp eval --data xquad.en.json --set feed=answer --max-tokens 0 --limit 100",
       "  kvp eval --task humaneval --data HumanEval.jsonl.gz --allow-code-execution --samples 0",
       "  kvp eval --task fidelity --data prompts.jsonl --max-tokens 64 --refine-chunk 128"
     })
@@ -157,7 +158,9 @@ final class EvalCommand implements Callable<Integer> {
 
   @Option(
       names = "--max-tokens",
-      description = "The most tokens of an answer (default: the task's).")
+      description =
+          "The most tokens of an answer; 0 makes none, where the reference is fed (--set"
+              + " feed=answer) (default: the task's).")
   private @Nullable Integer maxTokens;
 
   @Option(
@@ -355,7 +358,7 @@ final class EvalCommand implements Callable<Integer> {
           KvpException.Kind.BAD_ARGUMENT, "--together is " + together + "; it must be 0 or more.");
     }
     if (limit < 1
-        || (maxTokens != null && maxTokens < 1)
+        || (maxTokens != null && maxTokens < 0)
         || (refineChunk != null && refineChunk < 1)) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
@@ -363,7 +366,7 @@ final class EvalCommand implements Callable<Integer> {
               + limit
               + (maxTokens == null ? "" : ", --max-tokens " + maxTokens)
               + (refineChunk == null ? "" : ", --refine-chunk " + refineChunk)
-              + "; each must be at least 1.");
+              + "; each must be at least 1 (--max-tokens: 0).");
     }
     if (resume && out == null) {
       throw new KvpException(

@@ -19,6 +19,7 @@ import io.github.kvp4j.evaluation.EvaluationItem;
 import io.github.kvp4j.evaluation.TaskSettings;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 
@@ -48,6 +49,11 @@ record ClosedBook(String question, List<String> answers) {
         .orElse(answers.getFirst());
   }
 
+  /** The settings that such a task has. */
+  static Map<String, String> options() {
+    return Map.of(FedAnswer.FEED, FedAnswer.NOTHING);
+  }
+
   /** Questions with others of them as worked examples. */
   static List<EvaluationItem> items(
       TaskSettings settings, AnswerRules rules, List<ClosedBook> all) {
@@ -72,6 +78,7 @@ record ClosedBook(String question, List<String> answers) {
           EvaluationItem.question(
               "question-" + number,
               prompt.append(asked.block()).toString(),
+              FedAnswer.tokens(settings, asked.shown()),
               answers -> Scores.exactAndF1(rules, answers, asked.answers)));
     }
     return items;

@@ -19,6 +19,7 @@ import io.github.kvp4j.evaluation.EvaluationItem;
 import io.github.kvp4j.evaluation.EvaluationTask;
 import io.github.kvp4j.evaluation.TaskSettings;
 import java.util.List;
+import java.util.Map;
 
 /** Natural Questions without their documents. */
 public final class NqOpenTask implements EvaluationTask {
@@ -31,6 +32,11 @@ public final class NqOpenTask implements EvaluationTask {
   public String description() {
     return "Natural Questions, closed book ({\"question\", \"answer\": […]} a line): exact match and"
         + " F1";
+  }
+
+  @Override
+  public Map<String, String> options() {
+    return ClosedBook.options();
   }
 
   private record Line(String question, List<String> answer) {}

@@ -47,7 +47,7 @@ public final class SquadTask implements EvaluationTask {
 
   @Override
   public Map<String, String> options() {
-    return Map.of(PASSAGES, "0");
+    return Map.of(PASSAGES, "0", FedAnswer.FEED, FedAnswer.NOTHING);
   }
 
   private record Document(List<Article> data) {}
@@ -108,6 +108,7 @@ public final class SquadTask implements EvaluationTask {
           EvaluationItem.question(
               "question-" + q.number,
               prompt.append(q.block(among(others, all, used, random))).toString(),
+              FedAnswer.tokens(settings, q.answers.getFirst()),
               answers -> Scores.exactAndF1(AnswerRules.SQUAD, answers, q.answers)));
     }
     return items;

@@ -20,6 +20,7 @@ import io.github.kvp4j.evaluation.EvaluationTask;
 import io.github.kvp4j.evaluation.TaskSettings;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /** TriviaQA without its documents, in the tab-separated form of its open-domain splits. */
 public final class TriviaQaTask implements EvaluationTask {
@@ -31,6 +32,11 @@ public final class TriviaQaTask implements EvaluationTask {
   @Override
   public String description() {
     return "TriviaQA, closed book (question TAB ['alias', …] a line): exact match and F1";
+  }
+
+  @Override
+  public Map<String, String> options() {
+    return ClosedBook.options();
   }
 
   @Override

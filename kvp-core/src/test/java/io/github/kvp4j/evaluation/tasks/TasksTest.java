@@ -163,6 +163,33 @@ class TasksTest {
     assertThat(score(mill, " By a River.")).containsEntry("exact_match", 1.0);
   }
 
+  @ParameterizedTest
+  @CsvSource({"squad", "nq-open", "triviaqa"})
+  void theReferenceAnswerIsFedWhereItIsAskedFor(String task) throws IOException {
+    Path file =
+        switch (task) {
+          case "squad" -> write("s.json", SQUAD);
+          case "nq-open" ->
+              write(
+                  "n.jsonl",
+                  """
+                  {"question": "where is the mill", "answer": ["by the river"]}
+                  {"question": "who walks", "answer": ["Ada", "she"]}
+                  """);
+          default -> write("t.tsv", "Where is the mill?\t['by the river']\nWho?\t['Ada']\n");
+        };
+    List<EvaluationItem> items = items(task, file, 9, 1, "feed", "answer");
+    assertThat(items)
+        .extracting(item -> new String(item.following(), 0, item.following().length))
+        .containsExactlyInAnyOrder(" by the river", " Ada");
+    assertThat(score(byId(items, "question-0"), " by the river")).containsEntry("f1", 1.0);
+    assertThat(items(task, file, 9, 1)).allMatch(item -> item.following().length == 0);
+    assertThatThrownBy(() -> items(task, file, 9, 1, "feed", "gold"))
+        .isInstanceOf(KvpException.class)
+        .hasMessage(
+            "The setting 'feed' is 'gold'; write nothing, or answer to feed the reference answer.");
+  }
+
   @Test
   void squadPutsOtherPassagesAroundTheOneThatIsAskedAbout() throws IOException {
     StringBuilder paragraphs = new StringBuilder();
