@@ -22,7 +22,6 @@ import io.github.kvp4j.calibration.RidgeCalibrator;
 import io.github.kvp4j.calibration.SeparateCalibrator;
 import io.github.kvp4j.cluster.Cluster;
 import io.github.kvp4j.corpus.TextCorpus;
-import io.github.kvp4j.evaluation.CacheQuality;
 import io.github.kvp4j.evaluation.Continuation;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.model.LayerWeights;
@@ -32,14 +31,11 @@ import io.github.kvp4j.predictor.AuxiliaryKind;
 import io.github.kvp4j.predictor.KvPredictor;
 import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.MeasuredQuality;
-import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PredictorFile;
-import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.training.TrainingItems;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -275,7 +271,7 @@ final class CalibrateCommand implements Callable<Integer> {
     }
     TextCorpus corpus = TextCorpus.read(data, seed);
     try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build()) {
-      PrefillEngine engine = engine(loaded);
+      PrefillEngine engine = ModelOption.engine(loaded);
       // measured on passages that the fit never sees
       TextCorpus heldOut = corpus.heldOut();
       List<int[]> fit = texts(loaded, corpus.fitted());
@@ -307,10 +303,11 @@ final class CalibrateCommand implements Callable<Integer> {
             (System.nanoTime() - start) / 1e9,
             calibrator.chosenLambdas());
         List<MeasuredQuality> quality =
-            measure(loaded, engine, predictor, heldOut, prompts, seed, progress);
+            PredictorMeasurement.measure(
+                loaded, engine, predictor, heldOut, prompts, seed, progress);
         progress.end();
         Map<String, String> how = new TreeMap<>();
-        how.put("data", String.join(",", data.stream().map(CalibrateCommand::fileName).toList()));
+        how.put("data", String.join(",", data.stream().map(FileName::of).toList()));
         how.put("tokens", Long.toString(calibrator.tokens()));
         how.put("seed", Long.toString(seed));
         how.put("sink", Integer.toString(sink));
@@ -320,7 +317,7 @@ final class CalibrateCommand implements Callable<Integer> {
         how.put("lambda", calibrator.chosenLambdas().toString());
         new PredictorFile(predictor, loaded.fingerprint().orElseThrow(), how, quality)
             .write(java.util.Objects.requireNonNull(out));
-        PredictorCommand.printQuality(quality);
+        PredictorMeasurement.print(quality);
         System.out.println("Wrote " + out);
       }
     }
@@ -514,7 +511,7 @@ final class CalibrateCommand implements Callable<Integer> {
 
     @Override
     public PrefillEngine engine() {
-      return CalibrateCommand.engine(
+      return ModelOption.engine(
           LOADED.computeIfAbsent(
               this,
               b ->
@@ -524,86 +521,5 @@ final class CalibrateCommand implements Callable<Integer> {
                       .warmUp(false)
                       .build()));
     }
-  }
-
-  static String fileName(Path path) {
-    Path name = path.getFileName();
-    return name == null ? path.toString() : name.toString();
-  }
-
-  /** The engine of a model that can be predicted. */
-  static PrefillEngine engine(KvpModel loaded) {
-    return loaded
-        .engine()
-        .orElseThrow(() ->
-            new KvpException(
-                KvpException.Kind.UNSUPPORTED,
-                "Models of type "
-                    + loaded.jlama().getModelType()
-                    + " can't be predicted; LLAMA, MISTRAL and QWEN2 can."));
-  }
-
-  /** Measures a predictor on the first passages of a corpus, for some settings of the anchors. */
-  static List<MeasuredQuality> measure(
-      KvpModel loaded,
-      PrefillEngine engine,
-      KvPredictor predictor,
-      TextCorpus corpus,
-      int prompts,
-      long seed,
-      ProgressDisplay progress) {
-    List<Continuation> text = Continuation.text(corpus, loaded::encodePrompt, 0, prompts);
-    List<Continuation> copy =
-        Continuation.copy(
-            corpus, loaded::encodePrompt, loaded.tokenizer().encode("\n\n"), 0, prompts, seed);
-    if (text.isEmpty() || copy.isEmpty()) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "The data has "
-              + corpus.size()
-              + " passages, too few or too short to measure on; give"
-              + " more text.");
-    }
-    PredictedPrefill prefill = new PredictedPrefill(engine, predictor);
-    List<Anchors> settings =
-        List.of(
-            new Anchors(0, 1, 0),
-            new Anchors(4, 16, 0),
-            new Anchors(4, 24, 0),
-            Anchors.DEFAULT,
-            new Anchors(4, 64, 64));
-    List<CacheQuality.Prefill> ways = new ArrayList<>();
-    for (Anchors a : settings) {
-      ways.add((tokens, cache) -> prefill.prefill(tokens, 0, a, cache, Cancellation.NEVER));
-    }
-    List<MeasuredQuality> out = new ArrayList<>();
-    for (String task : List.of("text", "copy")) {
-      List<Continuation> items = task.equals("text") ? text : copy;
-      progress.start("measure " + task, items.size());
-      List<CacheQuality> results =
-          CacheQuality.measure(engine, ways, items, i -> progress.advance(1));
-      for (int i = 0; i < results.size(); i++) {
-        CacheQuality q = results.get(i);
-        out.add(
-            new MeasuredQuality(
-                settings.get(i).toString(),
-                task,
-                round(
-                    PrefillCost.relative(
-                        engine.weights().shape(),
-                        predictor,
-                        settings.get(i),
-                        items.getFirst().prompt().length)),
-                round(q.kl()),
-                round(q.agreement()),
-                round(q.firstTokenAgreement()),
-                q.prompts()));
-      }
-    }
-    return out;
-  }
-
-  private static double round(double value) {
-    return Math.round(value * 1e4) / 1e4;
   }
 }

@@ -13,7 +13,6 @@
  */
 package io.github.kvp4j.cli;
 
-import com.github.tjake.jlama.model.AbstractModel;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.cluster.Cluster;
 import io.github.kvp4j.evaluation.Evaluation;
@@ -27,19 +26,14 @@ import io.github.kvp4j.evaluation.Sampling;
 import io.github.kvp4j.evaluation.TaskSettings;
 import io.github.kvp4j.evaluation.TokenText;
 import io.github.kvp4j.jlama.KvpModel;
-import io.github.kvp4j.jlama.Quality;
 import io.github.kvp4j.jlama.RefineSettings;
 import io.github.kvp4j.predictor.Anchors;
-import io.github.kvp4j.predictor.LinearProjection;
 import io.github.kvp4j.predictor.PredictorFile;
 import java.io.IOException;
-import java.net.URISyntaxException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -47,7 +41,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
-import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -232,11 +225,11 @@ final class EvalCommand implements Callable<Integer> {
       double length = session.evaluation.check(session.items);
       List<ItemResult> results = run(session);
       List<ResultRow> table = ResultRow.table(title(task, options), results, seed);
-      Map<String, Object> report = report(table, session.settings(), session.loaded);
+      Map<String, Object> report = EvalReport.of(table, session.settings(), session.loaded, seed);
       if (out != null) {
         RunFolder.finish(out, report);
       }
-      print(table, results.size(), length);
+      EvalReport.print(table, results.size(), length);
       json.write(report);
     }
     return 0;
@@ -259,7 +252,7 @@ final class EvalCommand implements Callable<Integer> {
       this.decoding = decoding(task);
       this.loaded = model.builder().warmUp(false).build();
       try {
-        this.files = predictors(loaded, predictors);
+        this.files = NamedPredictors.of(loaded, predictors);
         this.rows = rows(loaded, files);
       } catch (RuntimeException | Error e) {
         loaded.close();
@@ -434,30 +427,6 @@ final class EvalCommand implements Callable<Integer> {
         refineChunk == null ? RefineSettings.DEFAULT.chunk() : refineChunk);
   }
 
-  /** Predictors by the name that is shown: files, or a quality of the model's own; all of those. */
-  static Map<String, PredictorFile> predictors(KvpModel loaded, List<Path> named) {
-    Map<String, PredictorFile> files = new LinkedHashMap<>();
-    for (Path file : named) {
-      PredictorFile own = Files.exists(file) ? null : own(loaded, file.toString());
-      files.put(CalibrateCommand.fileName(file), own == null ? loaded.readPredictor(file) : own);
-    }
-    if (named.isEmpty()) {
-      for (Quality q : Quality.values()) {
-        loaded.predictor(q).ifPresent(f -> files.put(q.name().toLowerCase(Locale.ROOT), f));
-      }
-    }
-    return files;
-  }
-
-  private static @Nullable PredictorFile own(KvpModel loaded, String quality) {
-    for (Quality q : Quality.values()) {
-      if (q.name().equalsIgnoreCase(quality)) {
-        return loaded.predictor(q).orElse(null);
-      }
-    }
-    return null;
-  }
-
   private static TokenText text(KvpModel loaded) {
     List<Integer> ends = loaded.jlama().getConfig().eosTokens;
     return new TokenText() {
@@ -601,7 +570,7 @@ final class EvalCommand implements Callable<Integer> {
       KvpModel loaded) {
     Map<String, Object> settings = new LinkedHashMap<>();
     settings.put("task", task.name());
-    settings.put("data", data == null ? "" : CalibrateCommand.fileName(data));
+    settings.put("data", data == null ? "" : FileName.of(data));
     settings.put("data_bytes", data == null ? 0 : size(data));
     settings.put(RunFolder.LIMIT, limit);
     settings.put("seed", seed);
@@ -614,25 +583,11 @@ final class EvalCommand implements Callable<Integer> {
     settings.put("together", together);
     settings.put("rows", rows.stream().map(EvaluationRow::name).toList());
     Map<String, String> checksums = new TreeMap<>();
-    files.forEach((name, file) -> checksums.put(name, checksum(file)));
+    files.forEach((name, file) -> checksums.put(name, NamedPredictors.checksum(file)));
     settings.put("predictors", checksums);
-    settings.put("model", CalibrateCommand.fileName(loaded.directory()));
-    settings.put("kernels", CalibrateCommand.engine(loaded).kernels().getClass().getSimpleName());
+    settings.put("model", FileName.of(loaded.directory()));
+    settings.put("kernels", ModelOption.engine(loaded).kernels().getClass().getSimpleName());
     return settings;
-  }
-
-  /**
-   * Tells a predictor from another of the same name: by how it was made and by the numbers of its
-   * projections, but not by what was measured, which may be written anew.
-   */
-  private static String checksum(PredictorFile file) {
-    CRC32 sum = new CRC32();
-    sum.update(file.calibration().toString().getBytes(StandardCharsets.UTF_8));
-    for (LinearProjection p : file.predictor().projections()) {
-      sum.update(p.key().weight().data().asByteBuffer());
-      sum.update(p.value().weight().data().asByteBuffer());
-    }
-    return HexFormat.of().toHexDigits((int) sum.getValue());
   }
 
   private static long size(Path file) {
@@ -644,78 +599,5 @@ final class EvalCommand implements Callable<Integer> {
           "The data file '" + file + "' can't be read: " + KvpException.reason(e) + ".",
           e);
     }
-  }
-
-  private Map<String, Object> report(
-      List<ResultRow> table, Map<String, Object> settings, KvpModel loaded) {
-    Map<String, Object> versions = new LinkedHashMap<>();
-    versions.put("kvp4j", KvpCli.class.getAnnotation(Command.class).version()[0]);
-    versions.put(
-        "jlama",
-        Objects.requireNonNullElse(
-            AbstractModel.class.getPackage().getImplementationVersion(), "0.8.4"));
-    versions.put("java", Runtime.version().toString());
-    Map<String, Object> report = new LinkedHashMap<>();
-    report.put("rows", table);
-    report.put("settings", settings);
-    report.put("model_type", loaded.jlama().getModelType().toString());
-    report.put("machine", io.github.kvp4j.bench.Machine.current());
-    report.put("versions", versions);
-    report.put("commit", commit());
-    report.put("seed", seed);
-    return report;
-  }
-
-  /** The commit that this program was built from, where it runs from a checkout. */
-  private static String commit() {
-    try {
-      Path here =
-          Path.of(EvalCommand.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-      Path folder = Objects.requireNonNull(here.toAbsolutePath().getParent());
-      Process git =
-          new ProcessBuilder("git", "rev-parse", "HEAD")
-              .directory(folder.toFile())
-              .redirectError(ProcessBuilder.Redirect.DISCARD)
-              .start();
-      String line =
-          new String(git.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip();
-      return line.matches("[0-9a-f]{40}") ? line : "unknown";
-    } catch (IOException | URISyntaxException e) {
-      return "unknown"; // no git here
-    }
-  }
-
-  private static void print(List<ResultRow> table, int items, double length) {
-    List<String> metrics =
-        table.stream().map(ResultRow::metric).distinct().filter(m -> !m.contains(" ")).toList();
-    System.out.printf(Locale.ROOT, "%n%d items of %.0f tokens on average%n%n", items, length);
-    StringBuilder head = new StringBuilder();
-    head.append(String.format(Locale.ROOT, "%-44s %6s %8s", "row", "FLOPs", "TTFT ms"));
-    metrics.forEach(m -> head.append(String.format(Locale.ROOT, " %21s", m)));
-    System.out.println(head);
-    Map<String, List<ResultRow>> rows = new LinkedHashMap<>();
-    table.forEach(r -> rows.computeIfAbsent(r.row(), n -> new ArrayList<>()).add(r));
-    rows.forEach((name, of) -> {
-      StringBuilder line = new StringBuilder();
-      line.append(
-          String.format(
-              Locale.ROOT,
-              "%-44s %6.3f %8.0f",
-              name,
-              of.getFirst().relativeFlops(),
-              of.getFirst().ttftMillis()));
-      for (String metric : metrics) {
-        String shown =
-            of.stream()
-                .filter(r -> r.metric().equals(metric))
-                .findFirst()
-                .map(r ->
-                    String.format(Locale.ROOT, "%.3f [%.3f, %.3f]", r.value(), r.low(), r.high()))
-                .orElse("-");
-        line.append(String.format(Locale.ROOT, " %21s", shown));
-      }
-      System.out.println(line);
-    });
-    System.out.printf(Locale.ROOT, "%nIn brackets: 95 %% confidence intervals (bootstrap).%n");
   }
 }

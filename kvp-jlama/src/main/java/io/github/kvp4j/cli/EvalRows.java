@@ -80,7 +80,7 @@ final class EvalRows implements AutoCloseable {
             "There is no mode '" + mode + "'; there are " + String.join(", ", MODES) + ".");
       }
     }
-    PrefillEngine engine = CalibrateCommand.engine(model);
+    PrefillEngine engine = ModelOption.engine(model);
     ExactRow exact = new ExactRow(engine);
     add("exact", exact);
     if (modes.contains("off")) {

@@ -143,7 +143,7 @@ final class InspectCommand implements Callable<Integer> {
     TextCorpus corpus = TextCorpus.read(data, seed);
     ReportCommand.makeFolder(folder);
     try (KvpModel loaded = model.builder().warmUp(false).build()) {
-      PrefillEngine engine = CalibrateCommand.engine(loaded);
+      PrefillEngine engine = ModelOption.engine(loaded);
       if (length + following > loaded.usablePositions()) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,
@@ -170,7 +170,7 @@ final class InspectCommand implements Callable<Integer> {
   }
 
   private Map<String, PredictedPrefill> predictions(KvpModel loaded, PrefillEngine engine) {
-    Map<String, PredictorFile> files = EvalCommand.predictors(loaded, predictors);
+    Map<String, PredictorFile> files = NamedPredictors.of(loaded, predictors);
     if (files.isEmpty()) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,

@@ -13,8 +13,10 @@
  */
 package io.github.kvp4j.cli;
 
+import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.importer.ModelStore;
+import io.github.kvp4j.prefill.PrefillEngine;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -92,5 +94,17 @@ final class ModelOption {
   /** Starts loading it, with kernels of the caller's choice where the user names none. */
   KvpModel.Builder builder(String otherwise) {
     return KvpModel.builder(directory()).kernels(kernels == null ? otherwise : kernels);
+  }
+
+  /** The engine of a model that can be predicted. */
+  static PrefillEngine engine(KvpModel loaded) {
+    return loaded
+        .engine()
+        .orElseThrow(() ->
+            new KvpException(
+                KvpException.Kind.UNSUPPORTED,
+                "Models of type "
+                    + loaded.jlama().getModelType()
+                    + " can't be predicted; LLAMA, MISTRAL and QWEN2 can."));
   }
 }

@@ -80,7 +80,7 @@ final class PredictorCommand implements Runnable {
     System.out.println("weights      " + p.base().weights());
     p.calibration().forEach((k, v) -> System.out.printf("%-12s %s%n", k, v));
     p.base().sizes().ifPresent(shape -> printCost(shape, p.predictor()));
-    printQuality(p.quality());
+    PredictorMeasurement.print(p.quality());
     return 0;
   }
 
@@ -135,12 +135,13 @@ final class PredictorCommand implements Runnable {
     TextCorpus corpus = TextCorpus.read(data, seed);
     try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build();
         ProgressDisplay progress = new ProgressDisplay()) {
-      PrefillEngine engine = CalibrateCommand.engine(loaded);
+      PrefillEngine engine = ModelOption.engine(loaded);
       PredictorFile p = loaded.readPredictor(file);
       List<MeasuredQuality> quality =
-          CalibrateCommand.measure(loaded, engine, p.predictor(), corpus, prompts, seed, progress);
+          PredictorMeasurement.measure(
+              loaded, engine, p.predictor(), corpus, prompts, seed, progress);
       progress.end();
-      printQuality(quality);
+      PredictorMeasurement.print(quality);
       if (update) {
         new PredictorFile(p.predictor(), p.base(), p.calibration(), quality).write(file);
       }
@@ -155,24 +156,6 @@ final class PredictorCommand implements Runnable {
   public void run() {
     if (spec != null) {
       spec.commandLine().usage(spec.commandLine().getOut());
-    }
-  }
-
-  static void printQuality(List<MeasuredQuality> quality) {
-    System.out.printf(
-        "%-6s %-10s %6s %8s %7s %12s %8s%n",
-        "task", "anchors", "FLOPs", "KL", "agree", "first token", "prompts");
-    for (MeasuredQuality q : quality) {
-      System.out.printf(
-          Locale.ROOT,
-          "%-6s %-10s %6.3f %8.4f %7.3f %12.3f %8d%n",
-          q.task(),
-          q.anchors(),
-          q.relativeFlops(),
-          q.kl(),
-          q.agreement(),
-          q.firstTokenAgreement(),
-          q.prompts());
     }
   }
 

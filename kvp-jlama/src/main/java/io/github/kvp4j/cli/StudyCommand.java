@@ -370,7 +370,7 @@ final class StudyCommand implements Callable<Integer> {
   private void addBench(List<Step> steps, Path folder) {
     String suffix;
     try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build()) {
-      boolean native16 = CalibrateCommand.engine(loaded).kernels().name().startsWith("onednn");
+      boolean native16 = ModelOption.engine(loaded).kernels().name().startsWith("onednn");
       suffix = native16 ? "-onednn" : "";
     }
     boolean large = scale >= 1;

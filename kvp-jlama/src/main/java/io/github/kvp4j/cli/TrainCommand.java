@@ -252,7 +252,7 @@ final class TrainCommand implements Callable<Integer> {
     LossWeights loss = new LossWeights(target, baseWeight, auxiliaryWeight, consistency);
     TextCorpus corpus = TextCorpus.read(data, seed);
     try (KvpModel loaded = model.builder(KERNELS).withoutPredictor().warmUp(false).build()) {
-      PrefillEngine engine = CalibrateCommand.engine(loaded);
+      PrefillEngine engine = ModelOption.engine(loaded);
       PredictorFile start = start(loaded);
       TrainingSettings settings =
           new TrainingSettings(
@@ -267,7 +267,7 @@ final class TrainCommand implements Callable<Integer> {
               weightDecay,
               clip,
               seed,
-              data.stream().map(CalibrateCommand::fileName).toList() + " " + mix + " " + length);
+              data.stream().map(FileName::of).toList() + " " + mix + " " + length);
       try (Trainer trainer =
           new Trainer(engine, start.predictor(), settings, items(loaded, corpus.fitted())::next)) {
         return train(loaded, engine, start, trainer, corpus.heldOut());
@@ -353,10 +353,10 @@ final class TrainCommand implements Callable<Integer> {
       log.draw();
       KvPredictor trained = dtype.of(trainer.predictor());
       List<MeasuredQuality> measured =
-          CalibrateCommand.measure(loaded, engine, trained, heldOut, prompts, seed, progress);
+          PredictorMeasurement.measure(loaded, engine, trained, heldOut, prompts, seed, progress);
       progress.end();
       write(start, trainer, trained, measured, target);
-      PredictorCommand.printQuality(measured);
+      PredictorMeasurement.print(measured);
       System.out.println("Wrote " + target);
     }
     return 0;

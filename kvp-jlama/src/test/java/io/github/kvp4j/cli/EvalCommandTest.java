@@ -258,6 +258,36 @@ class EvalCommandTest {
   }
 
   @Test
+  void theReferenceIsFedAndNothingMade() throws IOException {
+    Path data =
+        Files.writeString(folder.resolve("q.tsv"), "Who rows?\t['Ada']\nWhere to?\t['the mill']\n");
+    Path out = folder.resolve("fed");
+    CliRun run =
+        eval(
+            "--task",
+            "triviaqa",
+            "--data",
+            data.toString(),
+            "--set",
+            "feed=answer",
+            "--max-tokens",
+            "0",
+            "--modes",
+            "exact,predict",
+            "--predictor",
+            predictor,
+            "--anchors",
+            "0/1/0",
+            "--out",
+            out.toString());
+    assertThat(run.exit()).as(run.err()).isZero();
+    assertThat(table(out))
+        .hasSize(8)
+        .anySatisfy(row -> assertThat(row).contains("predict p.safetensors", "\"kl\""))
+        .allSatisfy(row -> assertThat(row).contains("triviaqa, feed answer"));
+  }
+
+  @Test
   void whatIsWrongIsSaidInASentence() throws IOException {
     Path bad = Files.writeString(folder.resolve("bad.tsv"), "Who?\t['a']\nWhere?\n");
     assertThat(eval("--task", "triviaqa", "--data", bad.toString()).err())
@@ -270,6 +300,9 @@ class EvalCommandTest {
     assertThat(eval("--resume").err()).contains("--out");
     assertThat(eval("--limit", "0").err()).contains("--limit is 0");
     assertThat(eval("--set", "lengths=5000").err()).contains("the model's limit is");
+    assertThat(eval("--max-tokens", "0").err()).contains("nothing would be measured");
+    assertThat(eval("--predictor", predictor, "--predictor", predictor).err())
+        .contains("Two predictors are called 'p.safetensors'");
     CliRun help = eval("--task", "help");
     assertThat(help.exit()).isZero();
     assertThat(help.out()).contains("humaneval: ").contains("    --set lengths=512\n");

@@ -1,0 +1,107 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.cli;
+
+import com.github.tjake.jlama.model.AbstractModel;
+import io.github.kvp4j.evaluation.ResultRow;
+import io.github.kvp4j.jlama.KvpModel;
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import picocli.CommandLine.Command;
+
+/** What {@code kvp eval} says in the end: to a file, and to who waits. */
+final class EvalReport {
+  private EvalReport() {}
+
+  static Map<String, Object> of(
+      List<ResultRow> table, Map<String, Object> settings, KvpModel loaded, long seed) {
+    Map<String, Object> versions = new LinkedHashMap<>();
+    versions.put("kvp4j", KvpCli.class.getAnnotation(Command.class).version()[0]);
+    versions.put(
+        "jlama",
+        Objects.requireNonNullElse(
+            AbstractModel.class.getPackage().getImplementationVersion(), "0.8.4"));
+    versions.put("java", Runtime.version().toString());
+    Map<String, Object> report = new LinkedHashMap<>();
+    report.put("rows", table);
+    report.put("settings", settings);
+    report.put("model_type", loaded.jlama().getModelType().toString());
+    report.put("machine", io.github.kvp4j.bench.Machine.current());
+    report.put("versions", versions);
+    report.put("commit", commit());
+    report.put("seed", seed);
+    return report;
+  }
+
+  /** The commit that this program was built from, where it runs from a checkout. */
+  private static String commit() {
+    try {
+      Path here =
+          Path.of(EvalReport.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+      Path folder = Objects.requireNonNull(here.toAbsolutePath().getParent());
+      Process git =
+          new ProcessBuilder("git", "rev-parse", "HEAD")
+              .directory(folder.toFile())
+              .redirectError(ProcessBuilder.Redirect.DISCARD)
+              .start();
+      String line =
+          new String(git.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip();
+      return line.matches("[0-9a-f]{40}") ? line : "unknown";
+    } catch (IOException | URISyntaxException e) {
+      return "unknown"; // no git here
+    }
+  }
+
+  static void print(List<ResultRow> table, int items, double length) {
+    List<String> metrics =
+        table.stream().map(ResultRow::metric).distinct().filter(m -> !m.contains(" ")).toList();
+    System.out.printf(Locale.ROOT, "%n%d items of %.0f tokens on average%n%n", items, length);
+    StringBuilder head = new StringBuilder();
+    head.append(String.format(Locale.ROOT, "%-44s %6s %8s", "row", "FLOPs", "TTFT ms"));
+    metrics.forEach(m -> head.append(String.format(Locale.ROOT, " %21s", m)));
+    System.out.println(head);
+    Map<String, List<ResultRow>> rows = new LinkedHashMap<>();
+    table.forEach(r -> rows.computeIfAbsent(r.row(), n -> new ArrayList<>()).add(r));
+    rows.forEach((name, of) -> {
+      StringBuilder line = new StringBuilder();
+      line.append(
+          String.format(
+              Locale.ROOT,
+              "%-44s %6.3f %8.0f",
+              name,
+              of.getFirst().relativeFlops(),
+              of.getFirst().ttftMillis()));
+      for (String metric : metrics) {
+        String shown =
+            of.stream()
+                .filter(r -> r.metric().equals(metric))
+                .findFirst()
+                .map(r ->
+                    String.format(Locale.ROOT, "%.3f [%.3f, %.3f]", r.value(), r.low(), r.high()))
+                .orElse("-");
+        line.append(String.format(Locale.ROOT, " %21s", shown));
+      }
+      System.out.println(line);
+    });
+    System.out.printf(Locale.ROOT, "%nIn brackets: 95 %% confidence intervals (bootstrap).%n");
+  }
+}

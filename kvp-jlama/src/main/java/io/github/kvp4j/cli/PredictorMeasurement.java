@@ -1,0 +1,117 @@
+/*
+ * Copyright 2026 The KVP4J authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+ * in compliance with the License. You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software distributed under the License
+ * is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express
+ * or implied. See the License for the specific language governing permissions and limitations under
+ * the License.
+ */
+package io.github.kvp4j.cli;
+
+import io.github.kvp4j.KvpException;
+import io.github.kvp4j.corpus.TextCorpus;
+import io.github.kvp4j.evaluation.CacheQuality;
+import io.github.kvp4j.evaluation.Continuation;
+import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.KvPredictor;
+import io.github.kvp4j.predictor.MeasuredQuality;
+import io.github.kvp4j.predictor.PredictedPrefill;
+import io.github.kvp4j.predictor.PrefillCost;
+import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.PrefillEngine;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/** What a predictor's file says of its quality: how it is measured, and how it is shown. */
+final class PredictorMeasurement {
+  private PredictorMeasurement() {}
+
+  /** Measures a predictor on the first passages of a corpus, for some settings of the anchors. */
+  static List<MeasuredQuality> measure(
+      KvpModel loaded,
+      PrefillEngine engine,
+      KvPredictor predictor,
+      TextCorpus corpus,
+      int prompts,
+      long seed,
+      ProgressDisplay progress) {
+    List<Continuation> text = Continuation.text(corpus, loaded::encodePrompt, 0, prompts);
+    List<Continuation> copy =
+        Continuation.copy(
+            corpus, loaded::encodePrompt, loaded.tokenizer().encode("\n\n"), 0, prompts, seed);
+    if (text.isEmpty() || copy.isEmpty()) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The data has "
+              + corpus.size()
+              + " passages, too few or too short to measure on; give"
+              + " more text.");
+    }
+    PredictedPrefill prefill = new PredictedPrefill(engine, predictor);
+    List<Anchors> settings =
+        List.of(
+            new Anchors(0, 1, 0),
+            new Anchors(4, 16, 0),
+            new Anchors(4, 24, 0),
+            Anchors.DEFAULT,
+            new Anchors(4, 64, 64));
+    List<CacheQuality.Prefill> ways = new ArrayList<>();
+    for (Anchors a : settings) {
+      ways.add((tokens, cache) -> prefill.prefill(tokens, 0, a, cache, Cancellation.NEVER));
+    }
+    List<MeasuredQuality> out = new ArrayList<>();
+    for (String task : List.of("text", "copy")) {
+      List<Continuation> items = task.equals("text") ? text : copy;
+      progress.start("measure " + task, items.size());
+      List<CacheQuality> results =
+          CacheQuality.measure(engine, ways, items, i -> progress.advance(1));
+      for (int i = 0; i < results.size(); i++) {
+        CacheQuality q = results.get(i);
+        out.add(
+            new MeasuredQuality(
+                settings.get(i).toString(),
+                task,
+                round(
+                    PrefillCost.relative(
+                        engine.weights().shape(),
+                        predictor,
+                        settings.get(i),
+                        items.getFirst().prompt().length)),
+                round(q.kl()),
+                round(q.agreement()),
+                round(q.firstTokenAgreement()),
+                q.prompts()));
+      }
+    }
+    return out;
+  }
+
+  private static double round(double value) {
+    return Math.round(value * 1e4) / 1e4;
+  }
+
+  static void print(List<MeasuredQuality> quality) {
+    System.out.printf(
+        "%-6s %-10s %6s %8s %7s %12s %8s%n",
+        "task", "anchors", "FLOPs", "KL", "agree", "first token", "prompts");
+    for (MeasuredQuality q : quality) {
+      System.out.printf(
+          Locale.ROOT,
+          "%-6s %-10s %6.3f %8.4f %7.3f %12.3f %8d%n",
+          q.task(),
+          q.anchors(),
+          q.relativeFlops(),
+          q.kl(),
+          q.agreement(),
+          q.firstTokenAgreement(),
+          q.prompts());
+    }
+  }
+}
