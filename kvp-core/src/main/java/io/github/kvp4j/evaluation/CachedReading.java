@@ -89,6 +89,15 @@ public class CachedReading implements EvaluationRow.Reading {
     return Optional.of(Lane.plain(engine, cache, position, beforeToken()));
   }
 
+  /* What the tokens leave in the cache is beyond the prompt, and written over by what comes next. */
+  @Override
+  public Optional<float[]> peek(int[] tokens) {
+    int before = position;
+    float[] out = follow(tokens);
+    position = before;
+    return Optional.of(out);
+  }
+
   @Override
   public float[] follow(int[] tokens) {
     int hidden = shape().hidden();

@@ -68,6 +68,16 @@ public interface EvaluationRow {
       return oneByOne(tokens);
     }
 
+    /**
+     * Like {@link #follow}, but the reading stays where it is, so that what comes of it is as if
+     * nothing had been taken in.
+     *
+     * @return empty where that can't be: the prompt is to be read once more then
+     */
+    default Optional<float[]> peek(int[] tokens) {
+      return Optional.empty();
+    }
+
     /** {@link #follow} by one {@link #next} after the other. */
     default float[] oneByOne(int[] tokens) {
       float[] row = logits();
