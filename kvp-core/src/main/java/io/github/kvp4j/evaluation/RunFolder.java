@@ -22,8 +22,10 @@ import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -40,6 +42,8 @@ public final class RunFolder implements AutoCloseable {
   /** The setting that says how many items are asked at most. */
   public static final String LIMIT = "limit";
 
+  private static final String ITEMS = "items.jsonl";
+
   private final Path folder;
   private final Map<String, ItemResult> done = new LinkedHashMap<>();
   private final BufferedWriter items;
@@ -48,7 +52,7 @@ public final class RunFolder implements AutoCloseable {
     this.folder = folder;
     Files.createDirectories(folder);
     Path run = folder.resolve("run.json");
-    Path lines = folder.resolve("items.jsonl");
+    Path lines = folder.resolve(ITEMS);
     if (Files.exists(run)) {
       if (!resume) {
         throw new KvpException(
@@ -121,23 +125,53 @@ public final class RunFolder implements AutoCloseable {
       return;
     }
     byte[] bytes = Files.readAllBytes(file);
+    int end = wholeLines(bytes);
+    results(file, bytes, end).forEach(result -> done.put(result.item(), result));
+    if (end < bytes.length) {
+      Files.write(file, java.util.Arrays.copyOf(bytes, end));
+    }
+  }
+
+  /**
+   * What came of each item of a run, done or not.
+   *
+   * @throws KvpException FILE_ACCESS where the folder is no run's, MALFORMED_FILE
+   */
+  public static List<ItemResult> results(Path folder) {
+    Path file = folder.resolve(ITEMS);
+    try {
+      byte[] bytes = Files.readAllBytes(file);
+      return results(file, bytes, wholeLines(bytes));
+    } catch (NoSuchFileException e) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The folder '" + folder + "' holds no " + ITEMS + "; name that of a run of kvp eval.",
+          e);
+    } catch (IOException e) {
+      throw inaccessible(folder, e);
+    }
+  }
+
+  private static int wholeLines(byte[] bytes) {
     int end = bytes.length;
     while (end > 0 && bytes[end - 1] != '\n') {
       end--;
     }
+    return end;
+  }
+
+  private static List<ItemResult> results(Path file, byte[] bytes, int end) {
+    List<ItemResult> out = new ArrayList<>();
     int number = 0;
     for (String line : new String(bytes, 0, end, StandardCharsets.UTF_8).lines().toList()) {
       number++;
       try {
-        ItemResult result = JSON.readValue(line, ItemResult.class);
-        done.put(result.item(), result);
+        out.add(JSON.readValue(line, ItemResult.class));
       } catch (JsonProcessingException e) {
         throw DataFile.malformed(file, number, "it is no item's result", e);
       }
     }
-    if (end < bytes.length) {
-      Files.write(file, java.util.Arrays.copyOf(bytes, end));
-    }
+    return out;
   }
 
   /** A result as the line that is its record. */

@@ -14,6 +14,8 @@
 package io.github.kvp4j.cli;
 
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.evaluation.RowDifference;
+import io.github.kvp4j.evaluation.RunFolder;
 import io.github.kvp4j.report.Figure;
 import io.github.kvp4j.report.Report;
 import io.github.kvp4j.report.RunResults;
@@ -23,6 +25,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -49,9 +52,12 @@ import picocli.CommandLine.TypeConversionException;
       "Examples:",
       "  kvp report study",
       "  kvp report study --figure accuracy-flops",
-      "  kvp report study --figure cache-error --figure error-density --out plots"
+      "  kvp report study --figure cache-error --figure error-density --out plots",
+      "  kvp report study/text --compare \"predict fast 4/24/0\" \"cut as predict fast 4/24/0\""
     })
 final class ReportCommand implements Callable<Integer> {
+  private static final long COMPARE_SEED = 1;
+
   @Parameters(paramLabel = "DIR", description = "The folder of the results.")
   private @Nullable Path folder;
 
@@ -68,12 +74,25 @@ final class ReportCommand implements Callable<Integer> {
       description = "Where to write, made if need be (default: the folder of the results).")
   private @Nullable Path out;
 
+  @Option(
+      names = "--compare",
+      arity = "2",
+      paramLabel = "ROW",
+      description =
+          "Instead, show by how much two rows of the run in DIR differ, item by item, with 95 %%"
+              + " intervals: the second less the first.")
+  private List<String> compared = List.of();
+
   @Override
   public Integer call() {
     Path from = java.util.Objects.requireNonNull(folder);
     if (!Files.isDirectory(from)) {
       throw new KvpException(
           KvpException.Kind.FILE_ACCESS, "The folder '" + from + "' does not exist.");
+    }
+    if (!compared.isEmpty()) {
+      compare(from);
+      return 0;
     }
     RunResults results = RunResults.read(from);
     List<Figure.Plot> plots = new ArrayList<>();
@@ -112,6 +131,36 @@ final class ReportCommand implements Callable<Integer> {
     }
     plots.forEach(p -> System.out.println(to.resolve(p.file() + ".svg")));
     return 0;
+  }
+
+  private void compare(Path run) {
+    if (compared.size() != 2) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--compare names " + compared.size() + " rows; name two, once.");
+    }
+    List<RowDifference> differences =
+        RowDifference.of(
+            RunFolder.results(run), compared.getFirst(), compared.getLast(), COMPARE_SEED);
+    System.out.printf(
+        "%-24s %10s %10s  %-28s %s%n", "metric", "first", "second", "second less first", "items");
+    for (RowDifference d : differences) {
+      String shown =
+          String.format(
+              Locale.ROOT,
+              "%.4f [%.4f, %.4f]",
+              d.difference().value(),
+              d.difference().low(),
+              d.difference().high());
+      System.out.printf(
+          Locale.ROOT,
+          "%-24s %10.4f %10.4f  %-28s %d%n",
+          d.metric(),
+          d.first(),
+          d.second(),
+          shown,
+          d.items());
+    }
   }
 
   /** Makes a folder to write into. */

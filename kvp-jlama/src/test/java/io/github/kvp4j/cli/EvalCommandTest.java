@@ -25,6 +25,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.BeforeAll;
@@ -285,6 +286,33 @@ class EvalCommandTest {
         .hasSize(8)
         .anySatisfy(row -> assertThat(row).contains("predict p.safetensors", "\"kl\""))
         .allSatisfy(row -> assertThat(row).contains("triviaqa, feed answer"));
+    String predicted = "predict p.safetensors 0/1/0";
+    CliRun compared = CliRun.of("report", out.toString(), "--compare", "exact", predicted);
+    assertThat(compared.exit()).as(compared.err()).isZero();
+    JsonNode kl = json(out.resolve("results.json")).path("rows").get(5);
+    assertThat(kl.path("row").asText() + " " + kl.path("metric").asText())
+        .isEqualTo(predicted + " kl");
+    // the exact row's is 0, so the difference is the row's own value, with the same interval
+    assertThat(compared.out().lines().filter(line -> line.startsWith("kl")).toList())
+        .containsExactly(
+            String.format(
+                Locale.ROOT,
+                "%-24s %10.4f %10.4f  %-28s %d",
+                "kl",
+                0.0,
+                kl.path("value").asDouble(),
+                String.format(
+                    Locale.ROOT,
+                    "%.4f [%.4f, %.4f]",
+                    kl.path("value").asDouble(),
+                    kl.path("low").asDouble(),
+                    kl.path("high").asDouble()),
+                2));
+    assertThat(CliRun.of("report", out.toString(), "--compare", "exact", "fast").err())
+        .contains(
+            "No item has both the row 'exact' and the row 'fast'; the run's rows are 'exact'");
+    assertThat(CliRun.of("report", folder.toString(), "--compare", "a", "b").err())
+        .contains("holds no items.jsonl");
   }
 
   @Test
