@@ -89,9 +89,15 @@ public class CachedReading implements EvaluationRow.Reading {
     return Optional.of(Lane.plain(engine, cache, position, beforeToken()));
   }
 
-  /* What the tokens leave in the cache is beyond the prompt, and written over by what comes next. */
+  /*
+   * What the tokens leave in the cache is beyond the prompt, and written over by what comes next;
+   * but for what happens before each of them, which may change the prompt's rows.
+   */
   @Override
-  public Optional<float[]> peek(int[] tokens) {
+  public final Optional<float[]> peek(int[] tokens) {
+    if (!beforeToken().equals(Lane.BeforeToken.NOTHING)) {
+      return Optional.empty();
+    }
     int before = position;
     float[] out = follow(tokens);
     position = before;

@@ -286,7 +286,8 @@ public final class Evaluation {
     void run(AnswerDecoding decoder) {
       long start = System.nanoTime();
       EvaluationRow.Reading reading = read();
-      new Sampler(0, 0, 1, 0L).pick(reading.logits()); // the first token, at which the clock stops
+      Sampler greedy = new Sampler(0, 0, 1, 0L);
+      greedy.pick(reading.logits()); // the first token, at which the clock stops
       ttftMillis = (System.nanoTime() - start) / 1e6 + encodeMillis;
       boolean answered = decoding.maxNewTokens > 0;
       if (item.following().length > 0) {
@@ -304,7 +305,7 @@ public final class Evaluation {
         return;
       }
       List<Sampler> samplers = new ArrayList<>();
-      samplers.add(new Sampler(0, 0, 1, 0L));
+      samplers.add(greedy);
       for (int i = 0; i < decoding.sampling.samples(); i++) {
         long seed = 31 * (31 * decoding.seed + item.id().hashCode()) + i;
         samplers.add(

@@ -25,7 +25,6 @@ import io.github.kvp4j.prefill.PrefillEngine;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 
 /** A prediction that is made exact, piece by piece, between the tokens of the answer. */
 public final class RefinedRow implements EvaluationRow {
@@ -78,12 +77,6 @@ public final class RefinedRow implements EvaluationRow {
       public float[] next(int token) {
         pieces.prepare(taken++, cache());
         return super.next(token);
-      }
-
-      /* Each token makes prompt rows exact. */
-      @Override
-      public Optional<float[]> peek(int[] tokens) {
-        return Optional.empty();
       }
 
       /* Token by token while rows change, and what comes after in one pass. */

@@ -16,12 +16,11 @@ package io.github.kvp4j.evaluation;
 import io.github.kvp4j.KvpException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.DoubleUnaryOperator;
+import java.util.stream.Collectors;
 
 /**
  * By how much two rows differ in a metric over the items that both were asked. Items differ far
@@ -50,9 +49,7 @@ public record RowDifference(
   public static List<RowDifference> of(
       List<ItemResult> results, String first, String second, long seed) {
     Map<String, List<double[]>> pairs = new LinkedHashMap<>(); // (item): first, second
-    Set<String> names = new LinkedHashSet<>();
     for (ItemResult result : results) {
-      result.rows().forEach(row -> names.add(row.row()));
       Optional<ItemResult.Row> a = row(result, first);
       Optional<ItemResult.Row> b = row(result, second);
       if (a.isEmpty() || b.isEmpty()) {
@@ -78,7 +75,11 @@ public record RowDifference(
               + "' and the row '"
               + second
               + "'; the run's rows are '"
-              + String.join("', '", names)
+              + results.stream()
+                  .flatMap(result -> result.rows().stream())
+                  .map(ItemResult.Row::row)
+                  .distinct()
+                  .collect(Collectors.joining("', '"))
               + "'.");
     }
     List<RowDifference> out = new ArrayList<>();

@@ -32,6 +32,12 @@ import picocli.CommandLine.Command;
 final class EvalReport {
   private EvalReport() {}
 
+  /**
+   * What {@code results.json} holds.
+   *
+   * @param settings all that the results depend on
+   * @param seed of the run
+   */
   static Map<String, Object> of(
       List<ResultRow> table, Map<String, Object> settings, KvpModel loaded, long seed) {
     Map<String, Object> versions = new LinkedHashMap<>();

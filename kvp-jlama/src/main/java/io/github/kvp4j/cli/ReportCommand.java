@@ -134,6 +134,11 @@ final class ReportCommand implements Callable<Integer> {
   }
 
   private void compare(Path run) {
+    if (!figures.isEmpty() || out != null) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--compare shows two rows and writes nothing; leave out --figure and --out, or it.");
+    }
     if (compared.size() != 2) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,

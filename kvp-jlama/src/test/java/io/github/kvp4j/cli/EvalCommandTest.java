@@ -311,6 +311,29 @@ class EvalCommandTest {
     assertThat(CliRun.of("report", out.toString(), "--compare", "exact", "fast").err())
         .contains(
             "No item has both the row 'exact' and the row 'fast'; the run's rows are 'exact'");
+    assertThat(
+            CliRun.of(
+                    "report",
+                    out.toString(),
+                    "--compare",
+                    "exact",
+                    predicted,
+                    "--out",
+                    folder.resolve("plots").toString())
+                .err())
+        .contains("--compare shows two rows and writes nothing");
+    assertThat(
+            CliRun.of(
+                    "report",
+                    out.toString(),
+                    "--compare",
+                    "exact",
+                    predicted,
+                    "--compare",
+                    "exact",
+                    predicted)
+                .err())
+        .contains("--compare names 4 rows; name two, once.");
     assertThat(CliRun.of("report", folder.toString(), "--compare", "a", "b").err())
         .contains("holds no items.jsonl");
   }
