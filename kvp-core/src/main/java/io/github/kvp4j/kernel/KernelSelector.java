@@ -114,11 +114,13 @@ public final class KernelSelector {
     String reason;
     try {
       OneDnnKernels kernels = OneDnnKernels.load(workers);
-      reason = isAskedFor ? KernelTrial.wrong(kernels) : KernelTrial.inferior(kernels, vector);
+      reason = isAskedFor ? KernelTrial.wrong(kernels) : KernelTrial.inferior(kernels);
       if (reason.isEmpty()) {
         return new Choice(
             kernels,
-            isAskedFor ? "they were asked for" : "they are right and the fastest in a trial",
+            isAskedFor
+                ? "they were asked for"
+                : "they are right, and bfloat16 products fast, in a trial",
             false);
       }
     } catch (RuntimeException | LinkageError e) {

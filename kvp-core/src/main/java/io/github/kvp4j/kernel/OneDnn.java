@@ -33,8 +33,6 @@ import java.lang.invoke.MethodHandle;
 final class OneDnn {
   private static final int CPU = 1;
   private static final int IN_ORDER = 1;
-  private static final int BF16 = 2;
-  private static final int F32 = 3;
   private static final int USER_SCRATCHPAD = 1;
   private static final int QUERY_SCRATCHPAD = 136;
   private static final int ARG_SRC = 1;
@@ -147,9 +145,26 @@ final class OneDnn {
     return !x86 || (instructionSet & AVX512_BF16) == AVX512_BF16;
   }
 
+  /** What the numbers of a product's source and weights are. */
+  enum Numbers {
+    BFLOAT16(2, 2),
+    FLOAT(4, 3);
+
+    /** Bytes of a number. */
+    final int bytes;
+
+    /** The library's name for it. */
+    private final int code;
+
+    Numbers(int bytes, int code) {
+      this.bytes = bytes;
+      this.code = code;
+    }
+  }
+
   /**
-   * A product that can be run, by many threads at once: {@code [m][k]} bfloat16, dense, times the
-   * transpose of {@code [n][k]} bfloat16, dense, is {@code [m][n]} float, dense.
+   * A product that can be run, by many threads at once: {@code [m][k]}, dense, times the transpose
+   * of {@code [n][k]}, dense, is {@code [m][n]} float, dense.
    */
   record Matmul(
       int m,
@@ -162,13 +177,13 @@ final class OneDnn {
       long scratchpadBytes) {}
 
   /** Prepares a product, which takes about half a millisecond; the memory is never given back. */
-  Matmul prepare(int m, int n, int k) {
+  Matmul prepare(Numbers numbers, int m, int n, int k) {
     int threads = oneThread();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(ADDRESS);
-      final MemorySegment source = desc(arena, BF16, m, k, k, 1);
-      final MemorySegment weights = desc(arena, BF16, k, n, 1, k);
-      final MemorySegment result = desc(arena, F32, m, n, n, 1);
+      final MemorySegment source = desc(arena, numbers.code, m, k, k, 1);
+      final MemorySegment weights = desc(arena, numbers.code, k, n, 1, k);
+      final MemorySegment result = desc(arena, Numbers.FLOAT.code, m, n, n, 1);
       check("dnnl_primitive_attr_create", (int) attrCreate.invokeExact(out));
       MemorySegment attr = out.get(ADDRESS, 0);
       check("attr_set_scratchpad_mode", (int) attrScratchpad.invokeExact(attr, USER_SCRATCHPAD));

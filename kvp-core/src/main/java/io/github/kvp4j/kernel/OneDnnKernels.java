@@ -78,9 +78,9 @@ public final class OneDnnKernels implements Kernels {
     return "onednn-" + library.version() + "-bf16+" + vector.name();
   }
 
-  /** Whether the processor multiplies bfloat16 itself, as far as oneDNN can tell. */
-  boolean mayBeFast() {
-    return library.mayBeFast();
+  /** The library behind these kernels. */
+  OneDnn library() {
+    return library;
   }
 
   @Override
@@ -117,6 +117,31 @@ public final class OneDnnKernels implements Kernels {
         && (long) m * w.rows() * w.columns() >= LEAST_WORK
         && w.data().isNative()
         && w.data().address() % 2 == 0;
+  }
+
+  /** The source is rounded once for all products. */
+  @Override
+  public void gemms(int m, float[] x, int xOffset, int xStride, Target... targets) {
+    Product[] products = new Product[targets.length];
+    for (int i = 0; i < targets.length; i++) {
+      Weight w = targets[i].w();
+      products[i] = m <= ROWS && fits(m, w) ? product(m, w) : null;
+      if (products[i] == null) {
+        Kernels.super.gemms(m, x, xOffset, xStride, targets);
+        return;
+      }
+    }
+    NativeBuffer buffer = take();
+    try {
+      MemorySegment source = buffer.bytes(products[0].sourceBytes());
+      round(m, x, xOffset, xStride, targets[0].w().columns(), source);
+      for (int i = 0; i < targets.length; i++) {
+        Target t = targets[i];
+        multiply(products[i], m, source, t.bias(), t.y(), t.yOffset(), t.yStride(), false);
+      }
+    } finally {
+      sources.offer(buffer);
+    }
   }
 
   /** One chunk of source rows; false if the library will not do it. */
@@ -349,7 +374,7 @@ public final class OneDnnKernels implements Kernels {
 
   private Optional<OneDnn.Matmul> prepare(Shape shape) {
     try {
-      return Optional.of(library.prepare(shape.m, shape.n, shape.k));
+      return Optional.of(library.prepare(OneDnn.Numbers.BFLOAT16, shape.m, shape.n, shape.k));
     } catch (UnsupportedOperationException e) {
       // this shape is not for the library: the vector kernels do it
       return Optional.empty();

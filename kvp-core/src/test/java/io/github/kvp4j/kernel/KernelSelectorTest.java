@@ -14,6 +14,7 @@
 package io.github.kvp4j.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -49,6 +50,31 @@ class KernelSelectorTest {
         assertThrows(KvpException.class, () -> KernelSelector.choose(workers, "fastest"));
     assertEquals(KvpException.Kind.BAD_ARGUMENT, e.kind());
     assertTrue(String.valueOf(e.getMessage()).contains("kvp.kernels"), e::getMessage);
+  }
+
+  @Test
+  void oneDnnIsTakenWhereBfloat16PaysAndOnlyThere() {
+    OneDnnKernels kernels;
+    try {
+      kernels = OneDnnKernels.load(workers);
+    } catch (UnsupportedOperationException e) {
+      // there are builds for common systems; the property says that this is one
+      assertFalse(Boolean.getBoolean("kvp.test.onednn"), e::getMessage);
+      return;
+    }
+    String text = KernelSelector.describe(workers, "auto");
+    if (!kernels.library().mayBeFast()) {
+      assertTrue(text.contains("the processor has no bfloat16 products"), text);
+      return;
+    }
+    double gain = KernelTrial.gain(kernels.library());
+    // near the bound it may go either way
+    if (gain > 1.5) {
+      assertTrue(text.startsWith("onednn"), gain + ": " + text);
+    } else if (gain < 1) {
+      assertTrue(text.startsWith("vector"), gain + ": " + text);
+      assertTrue(text.contains("times as fast as those of 32-bit floats"), text);
+    }
   }
 
   @Test
