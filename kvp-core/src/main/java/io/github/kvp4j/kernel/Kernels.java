@@ -52,28 +52,6 @@ public interface Kernels {
       boolean accumulate);
 
   /**
-   * One of several matrices that a source is multiplied by, and where the result goes.
-   *
-   * @param w {@code [n][k]}, n = {@code w.rows()} outputs
-   * @param bias {@code [n]} or null
-   * @param y {@code [m][n]}; must not overlap the source
-   */
-  record Target(Weight w, float @Nullable [] bias, float[] y, int yOffset, int yStride) {}
-
-  /**
-   * Several products of one source, each as {@link #gemm} would write it, to the last bit. Kernels
-   * that gain from it prepare the source once and share all the work out together.
-   *
-   * @param m rows of x and of every y, at least 1
-   * @param x {@code [m][k]}, k the columns of every target
-   */
-  default void gemms(int m, float[] x, int xOffset, int xStride, Target... targets) {
-    for (Target t : targets) {
-      gemm(m, x, xOffset, xStride, t.w, t.bias, t.y, t.yOffset, t.yStride, false);
-    }
-  }
-
-  /**
    * Causal attention with grouped heads: query row i attends to the cache rows {@code 0 ..
    * positions[i]}; softmax over {@code scale · q·k}.
    *

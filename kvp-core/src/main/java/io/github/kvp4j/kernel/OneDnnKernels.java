@@ -119,31 +119,6 @@ public final class OneDnnKernels implements Kernels {
         && w.data().address() % 2 == 0;
   }
 
-  /** The source is rounded once for all products. */
-  @Override
-  public void gemms(int m, float[] x, int xOffset, int xStride, Target... targets) {
-    Product[] products = new Product[targets.length];
-    for (int i = 0; i < targets.length; i++) {
-      Weight w = targets[i].w();
-      products[i] = m <= ROWS && fits(m, w) ? product(m, w) : null;
-      if (products[i] == null) {
-        Kernels.super.gemms(m, x, xOffset, xStride, targets);
-        return;
-      }
-    }
-    NativeBuffer buffer = take();
-    try {
-      MemorySegment source = buffer.bytes(products[0].sourceBytes());
-      round(m, x, xOffset, xStride, targets[0].w().columns(), source);
-      for (int i = 0; i < targets.length; i++) {
-        Target t = targets[i];
-        multiply(products[i], m, source, t.bias(), t.y(), t.yOffset(), t.yStride(), false);
-      }
-    } finally {
-      sources.offer(buffer);
-    }
-  }
-
   /** One chunk of source rows; false if the library will not do it. */
   private boolean rows(
       int m,

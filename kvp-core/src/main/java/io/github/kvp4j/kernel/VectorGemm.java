@@ -46,51 +46,8 @@ record VectorGemm(
   private static final int FEWEST_ROWS = 96;
 
   void run(Workers workers, Scratch.Pool pool) {
-    forPanels(workers, pool, this::panel, this);
-  }
-
-  /** Several products of one source, shared out together. */
-  static void run(Workers workers, Scratch.Pool pool, VectorGemm... products) {
-    forPanels(
-        workers,
-        pool,
-        (column, from, to, scratch) -> {
-          int at = column;
-          for (VectorGemm product : products) {
-            int width = product.panels() * TILE_COLUMNS;
-            if (at < width) {
-              product.panel(at, from, to, scratch);
-              return;
-            }
-            at -= width;
-          }
-        },
-        products);
-  }
-
-  /** What is done to a panel of outputs and some of the source rows. */
-  interface Panel {
-    /**
-     * Runs a task.
-     *
-     * @param column the first output of the panel
-     * @param from the first row
-     * @param to the row after the last
-     */
-    void at(int column, int from, int to, Scratch scratch);
-  }
-
-  /**
-   * Cuts products of one source into tasks, and runs them all. Outputs are counted through all of
-   * them, panel by panel.
-   */
-  static void forPanels(Workers workers, Scratch.Pool pool, Panel panel, VectorGemm... products) {
-    int m = products[0].m;
-    int panels = 0;
-    for (VectorGemm product : products) {
-      panels += product.panels();
-    }
-    int parts = parts(m, panels, workers.threads());
+    int panels = (w.rows() + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    int parts = parts(panels, workers.threads());
     int rows = Simd.roundUp((m + parts - 1) / parts, TILE_ROWS);
     int used = (m + rows - 1) / rows;
     workers.forEach(
@@ -99,22 +56,18 @@ record VectorGemm(
           int from = task % used * rows;
           Scratch scratch = pool.take();
           try {
-            panel.at(task / used * TILE_COLUMNS, from, Math.min(m, from + rows), scratch);
+            panel(task / used * TILE_COLUMNS, from, Math.min(m, from + rows), scratch);
           } finally {
             pool.give(scratch);
           }
         });
   }
 
-  private int panels() {
-    return (w.rows() + TILE_COLUMNS - 1) / TILE_COLUMNS;
-  }
-
   /**
    * Into how many parts to cut the source rows, so that every thread has several tasks, and if
    * possible as many as the others.
    */
-  private static int parts(int m, int panels, int threads) {
+  private int parts(int panels, int threads) {
     if (threads == 1) {
       return 1;
     }
@@ -129,7 +82,7 @@ record VectorGemm(
   }
 
   /** Outputs {@code [column, column + TILE_COLUMNS)} of the source rows {@code [from, to)}. */
-  void panel(int column, int from, int to, Scratch scratch) {
+  private void panel(int column, int from, int to, Scratch scratch) {
     int columns = Math.min(TILE_COLUMNS, w.rows() - column);
     int width = Simd.panelWidth(columns);
     int k = w.columns();

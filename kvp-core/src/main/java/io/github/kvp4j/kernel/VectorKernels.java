@@ -58,86 +58,13 @@ public final class VectorKernels implements Kernels {
       int yOffset,
       int yStride,
       boolean accumulate) {
-    if (isFew(m, w)) {
+    if (m <= (w.type() == WeightType.BF16 ? FEW_ROWS_BF16 : FEW_ROWS)) {
       new VectorDots(m, x, xOffset, xStride, w, bias, y, yOffset, yStride, accumulate)
           .run(workers, pool);
     } else {
       new VectorGemm(m, x, xOffset, xStride, w, bias, y, yOffset, yStride, accumulate)
           .run(workers, pool);
     }
-  }
-
-  /** Whether dot products with the weights as they lie are faster than unpacking them. */
-  private static boolean isFew(int m, Weight w) {
-    return m <= (w.type() == WeightType.BF16 ? FEW_ROWS_BF16 : FEW_ROWS);
-  }
-
-  @Override
-  public void gemms(int m, float[] x, int xOffset, int xStride, Target... targets) {
-    VectorGemm[] products = new VectorGemm[targets.length];
-    for (int i = 0; i < targets.length; i++) {
-      Target t = targets[i];
-      if (isFew(m, t.w())) {
-        Kernels.super.gemms(m, x, xOffset, xStride, targets);
-        return;
-      }
-      products[i] =
-          new VectorGemm(
-              m, x, xOffset, xStride, t.w(), t.bias(), t.y(), t.yOffset(), t.yStride(), false);
-    }
-    VectorGemm.run(workers, pool, products);
-  }
-
-  /**
-   * A panel of both halves of the network's inner numbers and their product are one task, in which
-   * they stay in the core's cache; so {@code raised} is left alone.
-   */
-  @Override
-  public void feedForward(
-      int m,
-      float[] normed,
-      Weight gate,
-      Weight up,
-      Weight down,
-      float[] x,
-      int xOffset,
-      float[] gated,
-      float[] raised) {
-    if (isFew(m, gate) || isFew(m, up)) {
-      Kernels.super.feedForward(m, normed, gate, up, down, x, xOffset, gated, raised);
-      return;
-    }
-    int hidden = gate.columns();
-    int inner = gate.rows();
-    VectorGemm first = new VectorGemm(m, normed, 0, hidden, gate, null, gated, 0, inner, false);
-    VectorGemm.forPanels(
-        workers,
-        pool,
-        (column, from, to, scratch) -> {
-          first.panel(column, from, to, scratch);
-          int columns = Math.min(Simd.TILE_COLUMNS, inner - column);
-          float[] strip = scratch.floats((to - from) * Simd.TILE_COLUMNS); // [to - from][columns]
-          VectorGemm second =
-              new VectorGemm(
-                  m,
-                  normed,
-                  0,
-                  hidden,
-                  up,
-                  null,
-                  strip,
-                  // so that row `from` and output `column` come to lie at the strip's beginning
-                  -from * Simd.TILE_COLUMNS - column,
-                  Simd.TILE_COLUMNS,
-                  false);
-          second.panel(column, from, to, scratch);
-          for (int i = from; i < to; i++) {
-            int at = (i - from) * Simd.TILE_COLUMNS;
-            VectorMath.siluMultiply(gated, i * inner + column, strip, at, columns);
-          }
-        },
-        first);
-    gemm(m, gated, 0, inner, down, null, x, xOffset, down.rows(), true);
   }
 
   @Override
@@ -254,10 +181,7 @@ public final class VectorKernels implements Kernels {
     int size = chunk(n, tasks);
     workers.forEach(
         tasks,
-        t -> {
-          int from = Math.min(n, t * size);
-          VectorMath.siluMultiply(gate, from, up, from, Math.min(n, from + size) - from);
-        });
+        t -> VectorMath.siluMultiply(gate, up, Math.min(n, t * size), Math.min(n, (t + 1) * size)));
   }
 
   @Override

@@ -211,19 +211,19 @@ final class VectorMath {
     }
   }
 
-  /** {@code gate = silu(gate) * up} over {@code count} numbers. */
-  static void siluMultiply(float[] gate, int gateAt, float[] up, int upAt, int count) {
-    int i = 0;
-    for (; i + LANES <= count; i += LANES) {
-      silu(FloatVector.fromArray(FLOATS, gate, gateAt + i))
-          .mul(FloatVector.fromArray(FLOATS, up, upAt + i))
-          .intoArray(gate, gateAt + i);
+  /** {@code gate = silu(gate) * up} over {@code [from, to)}. */
+  static void siluMultiply(float[] gate, float[] up, int from, int to) {
+    int i = from;
+    for (; i + LANES <= to; i += LANES) {
+      silu(FloatVector.fromArray(FLOATS, gate, i))
+          .mul(FloatVector.fromArray(FLOATS, up, i))
+          .intoArray(gate, i);
     }
-    if (i < count) {
-      VectorMask<Float> there = FLOATS.indexInRange(0, count - i);
-      silu(FloatVector.fromArray(FLOATS, gate, gateAt + i, there))
-          .mul(FloatVector.fromArray(FLOATS, up, upAt + i, there))
-          .intoArray(gate, gateAt + i, there);
+    if (i < to) {
+      VectorMask<Float> there = FLOATS.indexInRange(0, to - i);
+      silu(FloatVector.fromArray(FLOATS, gate, i, there))
+          .mul(FloatVector.fromArray(FLOATS, up, i, there))
+          .intoArray(gate, i, there);
     }
   }
 

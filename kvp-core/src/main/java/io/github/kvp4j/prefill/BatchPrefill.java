@@ -169,13 +169,8 @@ public final class BatchPrefill {
     int m = end - start;
     kernels.rmsNorm(
         m, hidden, x, start * hidden, w.attentionNorm(), shape.normEpsilon(), s.normed, 0);
-    kernels.gemms(
-        m,
-        s.normed,
-        0,
-        hidden,
-        new Kernels.Target(w.key(), w.keyBias(), s.query, 0, kv),
-        new Kernels.Target(w.value(), w.valueBias(), s.attended, 0, kv));
+    kernels.gemm(m, s.normed, 0, hidden, w.key(), w.keyBias(), s.query, 0, kv, false);
+    kernels.gemm(m, s.normed, 0, hidden, w.value(), w.valueBias(), s.attended, 0, kv, false);
     for (Part part : stack.parts(start, end)) {
       float[] keys = part.cache.keys(layer);
       int at = part.position * kv;

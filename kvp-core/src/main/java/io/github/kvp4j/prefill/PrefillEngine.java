@@ -256,8 +256,7 @@ public final class PrefillEngine {
     // keys and values of every row, straight into the cache
     kernels.rmsNorm(
         m, hidden, x, firstRow * hidden, w.attentionNorm(), shape.normEpsilon(), s.normed, 0);
-    Kernels.Target query = new Kernels.Target(w.query(), w.queryBias(), s.query, 0, attention);
-    boolean isQueryThere = writeKeysAndValues(layer, run, w, outputs == m ? query : null, s);
+    writeKeysAndValues(layer, run, w, s);
     if (outputs == 0) {
       return;
     }
@@ -268,9 +267,17 @@ public final class PrefillEngine {
         outputs == run.positions().length
             ? run.positions()
             : Arrays.copyOfRange(run.positions(), first, m);
-    if (!isQueryThere) {
-      kernels.gemms(outputs, s.normed, first * hidden, hidden, query);
-    }
+    kernels.gemm(
+        outputs,
+        s.normed,
+        first * hidden,
+        hidden,
+        w.query(),
+        w.queryBias(),
+        s.query,
+        0,
+        attention,
+        false);
     kernels.rotate(outputs, shape.heads(), s.query, 0, attention, positions, weights.rope());
     float[] keys = run.cache().keys(layer);
     AttentionMass mass = run.mass();
@@ -303,14 +310,7 @@ public final class PrefillEngine {
     }
   }
 
-  /**
-   * Writes the keys and values of every row to the cache.
-   *
-   * @param query also computed where that can be done at once, or null
-   * @return whether the query was computed
-   */
-  private boolean writeKeysAndValues(
-      int layer, LayerRun run, LayerWeights w, Kernels.@Nullable Target query, PrefillScratch s) {
+  private void writeKeysAndValues(int layer, LayerRun run, LayerWeights w, PrefillScratch s) {
     int m = run.rows();
     int hidden = shape.hidden();
     int kv = shape.kvLength();
@@ -319,28 +319,20 @@ public final class PrefillEngine {
     float[] values = run.cache().values(layer);
     if (positions[m - 1] - positions[0] == m - 1) {
       int at = positions[0] * kv;
-      Kernels.Target key = new Kernels.Target(w.key(), w.keyBias(), keys, at, kv);
-      Kernels.Target value = new Kernels.Target(w.value(), w.valueBias(), values, at, kv);
-      if (query == null) {
-        kernels.gemms(m, s.normed, 0, hidden, key, value);
-      } else {
-        kernels.gemms(m, s.normed, 0, hidden, query, key, value);
-      }
+      kernels.gemm(m, s.normed, 0, hidden, w.key(), w.keyBias(), keys, at, kv, false);
+      kernels.gemm(m, s.normed, 0, hidden, w.value(), w.valueBias(), values, at, kv, false);
       kernels.rotate(m, shape.kvHeads(), keys, at, kv, positions, weights.rope());
       run.cache().mark(layer, positions[0], positions[0] + m, KvCache.RowState.EXACT);
-      return query != null;
+      return;
     }
-    // rows apart: first side by side, where the queries will be
-    Kernels.Target key = new Kernels.Target(w.key(), w.keyBias(), s.query, 0, kv);
-    Kernels.Target value = new Kernels.Target(w.value(), w.valueBias(), s.attended, 0, kv);
-    kernels.gemms(m, s.normed, 0, hidden, key, value);
+    kernels.gemm(m, s.normed, 0, hidden, w.key(), w.keyBias(), s.query, 0, kv, false);
     kernels.rotate(m, shape.kvHeads(), s.query, 0, kv, positions, weights.rope());
+    kernels.gemm(m, s.normed, 0, hidden, w.value(), w.valueBias(), s.attended, 0, kv, false);
     for (int i = 0; i < m; i++) {
       System.arraycopy(s.query, i * kv, keys, positions[i] * kv, kv);
       System.arraycopy(s.attended, i * kv, values, positions[i] * kv, kv);
       run.cache().mark(layer, positions[i], positions[i] + 1, KvCache.RowState.EXACT);
     }
-    return false;
   }
 
   private void feedForward(

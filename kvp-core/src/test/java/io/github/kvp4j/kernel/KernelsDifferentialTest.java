@@ -155,52 +155,6 @@ class KernelsDifferentialTest {
 
   @ParameterizedTest
   @MethodSource("engines")
-  void productsOfOneSourceAreThoseOfEachByItself(Engine engine) {
-    int[] rows = {1, 5, 6, 16, 33, 97, 300, 513, 700};
-    int[][] outputs = {{96, 32, 32}, {1, 70}, {576, 192, 192}, {64}};
-    int seed = 0;
-    for (int m : rows) {
-      for (int[] n : outputs) {
-        for (WeightType type : List.of(WeightType.BF16, WeightType.F32, WeightType.Q4)) {
-          try (Arena arena = Arena.ofShared()) {
-            productsOfOneSource(engine, m, n, type, new Random(seed++), arena);
-          }
-        }
-      }
-    }
-  }
-
-  private static void productsOfOneSource(
-      Engine engine, int m, int[] outputs, WeightType type, Random random, Arena arena) {
-    int k = 32 * (1 + random.nextInt(20));
-    int xOffset = random.nextInt(5);
-    int xStride = k + random.nextInt(3);
-    float[] x = RandomWeights.floats(random, xOffset + (m - 1) * xStride + k);
-    Kernels.Target[] targets = new Kernels.Target[outputs.length];
-    float[][] expected = new float[outputs.length][];
-    for (int i = 0; i < targets.length; i++) {
-      int n = outputs[i];
-      int yOffset = random.nextInt(5);
-      int yStride = n + random.nextInt(3);
-      Weight w = RandomWeights.of(random, type, n, k, arena);
-      float[] bias = random.nextInt(2) == 0 ? null : RandomWeights.floats(random, n);
-      float[] y = RandomWeights.floats(random, yOffset + (m - 1) * yStride + n + 1);
-      expected[i] = y.clone();
-      engine.kernels.gemm(m, x, xOffset, xStride, w, bias, expected[i], yOffset, yStride, false);
-      targets[i] = new Kernels.Target(w, bias, y, yOffset, yStride);
-    }
-    engine.kernels.gemms(m, x, xOffset, xStride, targets);
-    for (int i = 0; i < targets.length; i++) {
-      int which = i;
-      assertArrayEquals(
-          expected[i],
-          targets[i].y(),
-          () -> engine + ": " + m + " x " + outputs[which] + " x " + k + " " + type);
-    }
-  }
-
-  @ParameterizedTest
-  @MethodSource("engines")
   void gemmReadsHalfPrecisionToTheLastBit(Engine engine) {
     // every number of half precision that is not NaN, times 1
     short[] all = new short[1 << 16];

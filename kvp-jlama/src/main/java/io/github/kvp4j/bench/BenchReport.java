@@ -197,16 +197,24 @@ public record BenchReport(
     }
     out.format("%n");
     out.format("From one thread to two, %d tokens, and on paper beyond:%n", promptOfScaling());
-    String columns = "  %-22s%11s%11s%10s%10s%14s%14s%n";
+    String columns = "  %-22s%11s%11s%22s%10s%14s%14s%n";
     out.format(
-        columns, "row", "1: ms", "2: ms", "speed-up", "parallel", "8 cores: ms", "64 cores: ms");
+        columns,
+        "row",
+        "1: ms",
+        "2: ms",
+        "speed-up (quartiles)",
+        "parallel",
+        "8 cores: ms",
+        "64 cores: ms");
     for (Scaling s : scaling) {
       out.format(
           columns,
           s.row(),
           number("%.1f", s.oneThread()),
           number("%.1f", s.twoThreads()),
-          number("%.2fx", s.speedup()),
+          String.format(
+              Locale.ROOT, "%.2fx (%.2f – %.2f)", s.speedup(), s.speedupLow(), s.speedupHigh()),
           number("%.3f", s.parallelShare()),
           number("%.1f", s.eightCores()),
           number("%.1f", s.sixtyFourCores()));

@@ -76,7 +76,8 @@ public final class Benchmark implements AutoCloseable {
     List<BenchRow> table = new ArrayList<>();
     for (int length : settings.lengths()) {
       for (int batch : settings.batches()) {
-        table.addAll(inTurn(rows, length, batch, prompts, step));
+        inTurn(rows, length, batch, prompts, step)
+            .forEach((row, samples) -> table.add(BenchRow.of(row, length, batch, samples)));
       }
     }
     rows.forEach(Contestant::close);
@@ -100,14 +101,22 @@ public final class Benchmark implements AutoCloseable {
       rows.add(start(spec, 1));
       rows.add(start(spec, 2));
     }
-    List<BenchRow> table = inTurn(rows, length, 1, prompts, step);
+    Map<Contestant, List<Sample>> samples = inTurn(rows, length, 1, prompts, step);
     List<Scaling> out = new ArrayList<>();
-    for (int i = 0; i < table.size(); i += 2) {
+    for (int i = 0; i < rows.size(); i += 2) {
       out.add(
-          new Scaling(table.get(i).row(), length, table.get(i).ttft(), table.get(i + 1).ttft()));
+          Scaling.of(
+              rows.get(i).row(),
+              length,
+              millis(samples, rows.get(i)),
+              millis(samples, rows.get(i + 1))));
     }
     rows.forEach(Contestant::close);
     return out;
+  }
+
+  private static List<Double> millis(Map<Contestant, List<Sample>> samples, Contestant row) {
+    return samples.getOrDefault(row, List.of()).stream().map(Sample::ttftMillis).toList();
   }
 
   private Contestant start(RowSpec spec, int threads) {
@@ -163,7 +172,7 @@ public final class Benchmark implements AutoCloseable {
     return file;
   }
 
-  private List<BenchRow> inTurn(
+  private Map<Contestant, List<Sample>> inTurn(
       List<Contestant> rows, int length, int batch, BenchPrompts prompts, Runnable step) {
     Map<Contestant, List<Sample>> samples = new LinkedHashMap<>();
     rows.forEach(row -> samples.put(row, new ArrayList<>()));
@@ -177,9 +186,7 @@ public final class Benchmark implements AutoCloseable {
         step.run();
       }
     }
-    return samples.entrySet().stream()
-        .map(e -> BenchRow.of(e.getKey(), length, batch, e.getValue()))
-        .toList();
+    return samples;
   }
 
   /** Sets the ratios, and adds the best of several files of llama.cpp under its plain name. */

@@ -33,4 +33,18 @@ record Statistics(double median, double min, double max) {
     double median = sorted.length % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
     return new Statistics(median, sorted[0], sorted[sorted.length - 1]);
   }
+
+  /**
+   * The number that a share of the values, at least one, lies below; between two of them in
+   * proportion.
+   *
+   * @param share 0 to 1
+   */
+  static double quantile(Collection<Double> values, double share) {
+    double[] sorted = values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+    double at = share * (sorted.length - 1);
+    int below = (int) at;
+    int above = Math.min(below + 1, sorted.length - 1);
+    return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
+  }
 }

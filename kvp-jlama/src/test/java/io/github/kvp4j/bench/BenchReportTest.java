@@ -78,7 +78,7 @@ class BenchReportTest {
         new BenchSettings(
             List.of(512, 128), List.of(1), 3, 1, 16, Anchors.DEFAULT, 2, Duration.ofSeconds(60)),
         rows,
-        List.of(new Scaling("exact", 512, 1500, 800)));
+        List.of(Scaling.of("exact", 512, List.of(1500.0, 1600.0), List.of(800.0, 800.0))));
   }
 
   @Test
@@ -101,7 +101,7 @@ class BenchReportTest {
     assertThat(gain.path("engine").asDouble()).isCloseTo(1000.0 / 240, within(1e-9));
     assertThat(gain.path("prediction").asDouble()).isEqualTo(2);
     assertThat(gain.path("prediction_fast").isNull()).isTrue();
-    assertThat(root.path("scaling").get(0).path("speedup").asDouble()).isEqualTo(1.875);
+    assertThat(root.path("scaling").get(0).path("speedup").asDouble()).isEqualTo(1.9375);
   }
 
   @Test

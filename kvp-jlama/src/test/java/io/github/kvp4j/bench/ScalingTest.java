@@ -16,13 +16,14 @@ package io.github.kvp4j.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class ScalingTest {
   @Test
   void amdahlsLawFromOneThreadAndTwo() {
     // 90 % parallel: 1/(0.1 + 0.45) times as fast on two
-    Scaling s = new Scaling("exact", 512, 1000, 550);
+    Scaling s = of(1000, 550);
     assertThat(s.parallelShare()).isCloseTo(0.9, within(1e-9));
     assertThat(s.eightCores()).isCloseTo(100 + 900.0 / 8, within(1e-9));
     assertThat(s.sixtyFourCores()).isCloseTo(100 + 900.0 / 64, within(1e-9));
@@ -30,11 +31,32 @@ class ScalingTest {
 
   @Test
   void aSecondThreadThatSlowsDownIsNoParallelShare() {
-    assertThat(new Scaling("exact", 512, 1000, 1100).parallelShare()).isZero();
+    assertThat(of(1000, 1100).parallelShare()).isZero();
   }
 
   @Test
   void moreThanTwiceAsFastIsAllParallel() {
-    assertThat(new Scaling("exact", 512, 1000, 400).parallelShare()).isEqualTo(1);
+    assertThat(of(1000, 400).parallelShare()).isEqualTo(1);
+  }
+
+  @Test
+  void pairsAreComparedAndNotTheMediansOfRunsThatAClockChanged() {
+    Scaling s =
+        Scaling.of(
+            "exact",
+            512,
+            List.of(1000.0, 2000.0, 1000.0, 2000.0, 1000.0),
+            List.of(500.0, 1000.0, 1000.0, 1000.0, 500.0));
+    assertThat(s.oneThread()).isEqualTo(1000);
+    assertThat(s.twoThreads()).isEqualTo(1000);
+    assertThat(s.speedup()).isEqualTo(2);
+    assertThat(s.speedupLow()).isEqualTo(2);
+    assertThat(s.speedupHigh()).isEqualTo(2);
+    assertThat(Statistics.quantile(List.of(3.0, 1.0, 2.0), 0.25)).isEqualTo(1.5);
+    assertThat(Statistics.quantile(List.of(7.0), 0.75)).isEqualTo(7);
+  }
+
+  private static Scaling of(double one, double two) {
+    return Scaling.of("exact", 512, List.of(one), List.of(two));
   }
 }
