@@ -21,6 +21,7 @@ import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefill.PrefillScratch;
 import java.util.Arrays;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The exact prefill that prediction left undone, in pieces: from the prompt's first position to its
@@ -37,7 +38,10 @@ public final class Refinement {
   private final int from;
   private final int length;
   private final float[] stream; // (row, hidden), row 0 at position from, entering firstLayer
-  private final KvCache cache;
+
+  /** Made when it is first needed, which is after the first token where nothing was reused. */
+  private @Nullable KvCache cache;
+
   private int done;
 
   /**
@@ -53,7 +57,6 @@ public final class Refinement {
     this.from = from;
     this.stream = stream;
     this.length = from + stream.length / base.weights().shape().hidden();
-    this.cache = KvCache.upper(base.weights().shape(), length, firstLayer);
     this.done = from;
   }
 
@@ -84,16 +87,22 @@ public final class Refinement {
 
   /** Exact rows of the layers from {@link #firstLayer()} on, up to {@link #exact()}. */
   public KvCache cache() {
-    return cache;
+    KvCache made = cache;
+    if (made == null) {
+      made = KvCache.upper(base.weights().shape(), length, firstLayer);
+      cache = made;
+    }
+    return made;
   }
 
   /** Copies exact rows {@code [start, end)} of every refined layer, {@code end <= exact()}. */
   public void copy(int start, int end, KvCache target) {
     int kv = base.weights().shape().kvLength();
+    KvCache exact = cache();
     for (int layer = firstLayer; layer < base.weights().shape().layers(); layer++) {
       int count = (end - start) * kv;
-      System.arraycopy(cache.keys(layer), start * kv, target.keys(layer), start * kv, count);
-      System.arraycopy(cache.values(layer), start * kv, target.values(layer), start * kv, count);
+      System.arraycopy(exact.keys(layer), start * kv, target.keys(layer), start * kv, count);
+      System.arraycopy(exact.values(layer), start * kv, target.values(layer), start * kv, count);
       target.mark(layer, start, end, KvCache.RowState.EXACT);
     }
   }
@@ -106,6 +115,7 @@ public final class Refinement {
    */
   public void advance(int rows, Cancellation cancellation) {
     ModelShape shape = base.weights().shape();
+    KvCache exact = cache();
     int hidden = shape.hidden();
     int to = Math.min(length, done + rows);
     int[] positions = PrefillEngine.range(done, to);
@@ -120,7 +130,7 @@ public final class Refinement {
               positions.length,
               positions,
               layer == shape.layers() - 1 ? 0 : positions.length,
-              cache,
+              exact,
               Map.of(),
               null,
               null,
