@@ -15,6 +15,8 @@ package io.github.kvp4j.kernel;
 
 import io.github.kvp4j.KvpException;
 import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,6 +35,11 @@ public final class KernelSelector {
   private static final Logger LOG = LoggerFactory.getLogger(KernelSelector.class);
 
   private static final String VECTOR_MODULE = "jdk.incubator.vector";
+
+  /** What {@link KernelTrial} says of a library, once for the process. */
+  private static final Map<OneDnn, String> WRONG = new ConcurrentHashMap<>();
+
+  private static final Map<OneDnn, String> INFERIOR = new ConcurrentHashMap<>();
 
   private KernelSelector() {}
 
@@ -114,7 +121,12 @@ public final class KernelSelector {
     String reason;
     try {
       OneDnnKernels kernels = OneDnnKernels.load(workers);
-      reason = isAskedFor ? KernelTrial.wrong(kernels) : KernelTrial.inferior(kernels);
+      reason =
+          (isAskedFor ? WRONG : INFERIOR)
+              .computeIfAbsent(
+                  kernels.library(),
+                  library ->
+                      isAskedFor ? KernelTrial.wrong(kernels) : KernelTrial.inferior(kernels));
       if (reason.isEmpty()) {
         return new Choice(
             kernels,

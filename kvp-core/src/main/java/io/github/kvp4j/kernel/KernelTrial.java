@@ -67,30 +67,34 @@ final class KernelTrial {
     try (Arena arena = Arena.ofShared()) {
       Race floats = new Race(library, OneDnn.Numbers.FLOAT, arena);
       Race bfloat16 = new Race(library, OneDnn.Numbers.BFLOAT16, arena);
+      OneDnn.Runner runner = library.runner();
       for (int i = 0; i < REPEATS; i++) {
-        floats.run();
-        bfloat16.run();
+        floats.run(runner);
+        bfloat16.run(runner);
       }
+      library.giveBack(runner);
       return (double) floats.best / bfloat16.best;
     }
   }
 
   /** A product of zeros that is timed. */
   private static final class Race {
-    private final OneDnn.Runner runner;
     private final OneDnn.Matmul product;
     private final MemorySegment source;
     private final MemorySegment weights;
     private long best = Long.MAX_VALUE;
 
     Race(OneDnn library, OneDnn.Numbers numbers, Arena arena) {
-      runner = library.new Runner();
-      product = library.prepare(numbers, ROWS, OUTPUTS, INPUTS);
+      OneDnn.Matmul there = library.matmul(numbers, ROWS, OUTPUTS, INPUTS);
+      if (there == null) {
+        throw new UnsupportedOperationException("it does not multiply " + numbers);
+      }
+      product = there;
       source = arena.allocate((long) numbers.bytes * ROWS * INPUTS, 64);
       weights = arena.allocate((long) numbers.bytes * OUTPUTS * INPUTS, 64);
     }
 
-    void run() {
+    void run(OneDnn.Runner runner) {
       long start = System.nanoTime();
       runner.run(product, source, weights);
       best = Math.min(best, System.nanoTime() - start);

@@ -24,6 +24,12 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The part of oneDNN's C interface (version 3) that a product of bfloat16 matrices needs. Every
@@ -45,6 +51,11 @@ final class OneDnn {
   /** Bits of the instruction set that has dot products of bfloat16, on x86. */
   private static final int AVX512_BF16 = 0xe7;
 
+  /** What is prepared is never given back, so there is an end to it. */
+  private static final int MOST_PRODUCTS = 1024;
+
+  private final Map<Product, Optional<Matmul>> prepared = new ConcurrentHashMap<>();
+  private final Queue<Runner> resting = new ConcurrentLinkedQueue<>();
   private final String version;
   private final int instructionSet;
   private final MemorySegment engine;
@@ -176,8 +187,36 @@ final class OneDnn {
       MemorySegment scratchpad,
       long scratchpadBytes) {}
 
-  /** Prepares a product, which takes about half a millisecond; the memory is never given back. */
-  Matmul prepare(Numbers numbers, int m, int n, int k) {
+  /** What product is meant, as {@link Matmul} says. */
+  private record Product(Numbers numbers, int m, int n, int k) {}
+
+  /**
+   * A product, prepared at the first call for its sizes, which takes about half a millisecond.
+   *
+   * @return null where the library does not do it, or where there are too many already
+   */
+  @Nullable Matmul matmul(Numbers numbers, int m, int n, int k) {
+    Product product = new Product(numbers, m, n, k);
+    Optional<Matmul> known = prepared.get(product);
+    if (known == null) {
+      if (prepared.size() >= MOST_PRODUCTS) {
+        return null;
+      }
+      known = prepared.computeIfAbsent(product, this::prepareIfPossible);
+    }
+    return known.orElse(null);
+  }
+
+  private Optional<Matmul> prepareIfPossible(Product product) {
+    try {
+      return Optional.of(prepare(product.numbers, product.m, product.n, product.k));
+    } catch (UnsupportedOperationException e) {
+      // this product is not for the library: others do it
+      return Optional.empty();
+    }
+  }
+
+  private Matmul prepare(Numbers numbers, int m, int n, int k) {
     int threads = oneThread();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(ADDRESS);
@@ -217,7 +256,18 @@ final class OneDnn {
     return out.get(ADDRESS, 0);
   }
 
-  /** What one thread at a time needs to run products: taken from a pool, as it is never freed. */
+  /** Takes a runner from those at rest, or makes one; {@link #giveBack} it. */
+  Runner runner() {
+    Runner there = resting.poll();
+    return there == null ? new Runner() : there;
+  }
+
+  /** Puts a runner to rest. There are as many as were ever in use at once. */
+  void giveBack(Runner runner) {
+    resting.add(runner);
+  }
+
+  /** What one thread at a time needs to run products; never freed, so {@link #runner} keeps it. */
   final class Runner {
     private final MemorySegment stream;
     private final MemorySegment out = Arena.ofAuto().allocate(ADDRESS);
@@ -225,7 +275,7 @@ final class OneDnn {
     private final NativeBuffer scratchpad = new NativeBuffer();
     private final NativeBuffer result = new NativeBuffer();
 
-    Runner() {
+    private Runner() {
       try {
         check("dnnl_stream_create", (int) streamCreate.invokeExact(out, engine, IN_ORDER));
         stream = out.get(ADDRESS, 0);

@@ -18,10 +18,7 @@ import io.github.kvp4j.model.Weight;
 import io.github.kvp4j.model.WeightType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,21 +44,15 @@ public final class OneDnnKernels implements Kernels {
   /** Outputs of one product, about. */
   private static final int COLUMNS = 288;
 
-  /** A prepared product takes some memory, so there is an end to them. */
-  private static final int MOST_SHAPES = 1024;
-
   private final Workers workers;
   private final OneDnn library;
   private final VectorKernels vector;
-  private final Map<Shape, Optional<OneDnn.Matmul>> prepared = new ConcurrentHashMap<>();
-  private final ArrayBlockingQueue<OneDnn.Runner> runners;
   private final ArrayBlockingQueue<NativeBuffer> sources = new ArrayBlockingQueue<>(4);
 
   private OneDnnKernels(Workers workers, OneDnn library) {
     this.workers = workers;
     this.library = library;
     this.vector = new VectorKernels(workers);
-    this.runners = new ArrayBlockingQueue<>(2 * workers.threads());
   }
 
   /**
@@ -162,14 +153,14 @@ public final class OneDnnKernels implements Kernels {
           int block = product.block(task);
           int row = product.row(task);
           int count = product.matmul(block).n();
-          OneDnn.Runner runner = runner();
+          OneDnn.Runner runner = library.runner();
           MemorySegment result = product.run(runner, task, source);
           int from = block * product.columns;
           for (int i = row; i < Math.min(m, row + product.rows); i++) {
             long at = (long) (i - row) * count;
             put(result, at, count, bias, from, y, yOffset + i * yStride + from, accumulate);
           }
-          runners.offer(runner);
+          library.giveBack(runner);
         });
   }
 
@@ -209,8 +200,8 @@ public final class OneDnnKernels implements Kernels {
             int block = first.block(task);
             int row = first.row(task);
             int count = first.matmul(block).n();
-            OneDnn.Runner one = runner();
-            OneDnn.Runner other = runner();
+            OneDnn.Runner one = library.runner();
+            OneDnn.Runner other = library.runner();
             MemorySegment g = first.run(one, task, source);
             MemorySegment u = second.run(other, task, source);
             int from = block * first.columns;
@@ -218,8 +209,8 @@ public final class OneDnnKernels implements Kernels {
               long to = 2L * ((long) i * inner + from);
               Bfloat16.roundSiluMultiply(g, u, (long) (i - row) * count, count, between, to);
             }
-            runners.offer(one);
-            runners.offer(other);
+            library.giveBack(one);
+            library.giveBack(other);
           });
       multiply(third, m, between, null, x, xOffset, down.rows(), true);
     } finally {
@@ -231,11 +222,6 @@ public final class OneDnnKernels implements Kernels {
   private NativeBuffer take() {
     NativeBuffer resting = sources.poll();
     return resting == null ? new NativeBuffer() : resting;
-  }
-
-  private OneDnn.Runner runner() {
-    OneDnn.Runner idle = runners.poll();
-    return idle == null ? library.new Runner() : idle;
   }
 
   /**
@@ -295,8 +281,9 @@ public final class OneDnnKernels implements Kernels {
     int tasks = threads * ((n + threads * COLUMNS - 1) / (threads * COLUMNS));
     int columns = Simd.roundUp((n + tasks - 1) / tasks, 16);
     int blocks = (n + columns - 1) / columns;
-    OneDnn.Matmul wide = prepared(rows, Math.min(columns, n), k);
-    OneDnn.Matmul last = prepared(rows, n - (blocks - 1) * columns, k);
+    OneDnn.Matmul wide = library.matmul(OneDnn.Numbers.BFLOAT16, rows, Math.min(columns, n), k);
+    OneDnn.Matmul last =
+        library.matmul(OneDnn.Numbers.BFLOAT16, rows, n - (blocks - 1) * columns, k);
     return wide == null || last == null
         ? null
         : new Product(w, rows, rowBlocks, columns, blocks, wide, last);
@@ -334,29 +321,6 @@ public final class OneDnnKernels implements Kernels {
       }
     }
   }
-
-  private OneDnn.@Nullable Matmul prepared(int m, int n, int k) {
-    Shape shape = new Shape(m, n, k);
-    Optional<OneDnn.Matmul> known = prepared.get(shape);
-    if (known == null) {
-      if (prepared.size() >= MOST_SHAPES) {
-        return null;
-      }
-      known = prepared.computeIfAbsent(shape, this::prepare);
-    }
-    return known.orElse(null);
-  }
-
-  private Optional<OneDnn.Matmul> prepare(Shape shape) {
-    try {
-      return Optional.of(library.prepare(OneDnn.Numbers.BFLOAT16, shape.m, shape.n, shape.k));
-    } catch (UnsupportedOperationException e) {
-      // this shape is not for the library: the vector kernels do it
-      return Optional.empty();
-    }
-  }
-
-  private record Shape(int m, int n, int k) {}
 
   @Override
   public void attention(

@@ -19,6 +19,8 @@ import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -30,17 +32,21 @@ import org.jspecify.annotations.Nullable;
 final class OneDnnLoader {
   private static final String PROPERTY = "kvp.onednn.library";
 
+  /** By library. What a library makes is never given back, so all models share what there is. */
+  private static final Map<String, OneDnn> LOADED = new ConcurrentHashMap<>();
+
   private OneDnnLoader() {}
 
   /**
-   * Loads the library.
+   * Loads the library, once for the process.
    *
    * @throws UnsupportedOperationException with the reason, if there is none that can be used
    */
   static OneDnn load() {
     String named = System.getProperty(PROPERTY);
     try {
-      return new OneDnn(open(named == null ? unpacked() : named));
+      return LOADED.computeIfAbsent(
+          named == null ? unpacked() : named, library -> new OneDnn(open(library)));
     } catch (LinkageError | IllegalArgumentException e) {
       throw new UnsupportedOperationException("its library does not load: " + e.getMessage(), e);
     }

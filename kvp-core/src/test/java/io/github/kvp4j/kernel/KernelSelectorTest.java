@@ -16,6 +16,7 @@ package io.github.kvp4j.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -62,6 +63,8 @@ class KernelSelectorTest {
       assertFalse(Boolean.getBoolean("kvp.test.onednn"), e::getMessage);
       return;
     }
+    // what it makes is never given back, so models that come and go must share it
+    assertSame(kernels.library(), OneDnnKernels.load(new Workers(2)).library());
     String text = KernelSelector.describe(workers, "auto");
     if (!kernels.library().mayBeFast()) {
       assertTrue(text.contains("the processor has no bfloat16 products"), text);

@@ -80,7 +80,7 @@ class InfoCommandTest {
             new Machine.Model(
                 "owner_name", "qwen2", 5 + 23, List.of("predictor-fast.safetensors")));
     assertThat(found.bundled())
-        .containsKeys("FAITHFUL", "FAST")
+        .containsOnlyKeys("FAITHFUL", "BALANCED", "FAST")
         .hasEntrySatisfying("FAST", s -> assertThat(s).contains("576"));
     assertThat(found.vectorModule()).isTrue();
     assertThat(found.kernels()).contains("because");
