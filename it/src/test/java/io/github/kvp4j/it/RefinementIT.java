@@ -73,9 +73,7 @@ class RefinementIT {
 
   /** With EXACT's answer fed, so that one other token does not change all that follow. */
   @ParameterizedTest
-  @EnumSource(
-      value = Quality.class,
-      names = {"FAITHFUL", "FAST"})
+  @EnumSource(Quality.class)
   void whatIsRefinedIsTheExactCache(Quality quality) throws IOException {
     KvpModel model = RealModel.model();
     PrefillEngine engine = model.engine().orElseThrow();
