@@ -61,7 +61,7 @@ class DistributionIT {
     assertThat(info.get("kernels").asText()).doesNotStartWith("scalar");
     assertThat(info.at("/kernelsFound/onednn").asText()).doesNotContain("not on the class path");
     assertThat(info.get("jlamaNative").asBoolean()).isTrue();
-    assertThat(info.get("bundled").size()).isEqualTo(2);
+    assertThat(info.get("bundled").size()).isEqualTo(3);
     assertThat(run(List.of(java(), "-jar", JAR.toString(), "chat", "--help")))
         .contains("--kv-predict");
   }
