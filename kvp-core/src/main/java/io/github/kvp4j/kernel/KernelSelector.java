@@ -122,11 +122,9 @@ public final class KernelSelector {
     try {
       OneDnnKernels kernels = OneDnnKernels.load(workers);
       reason =
-          (isAskedFor ? WRONG : INFERIOR)
-              .computeIfAbsent(
-                  kernels.library(),
-                  library ->
-                      isAskedFor ? KernelTrial.wrong(kernels) : KernelTrial.inferior(kernels));
+          isAskedFor
+              ? WRONG.computeIfAbsent(kernels.library(), l -> KernelTrial.wrong(kernels))
+              : INFERIOR.computeIfAbsent(kernels.library(), l -> KernelTrial.inferior(kernels));
       if (reason.isEmpty()) {
         return new Choice(
             kernels,

@@ -32,9 +32,9 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The part of oneDNN's C interface (version 3) that a product of bfloat16 matrices needs. Every
- * call runs in the calling thread: the library's own threads are switched off for that thread,
- * since {@link Workers} share out the work.
+ * The part of oneDNN's C interface (version 3) that a product of matrices needs. Every call runs in
+ * the calling thread: the library's own threads are switched off for that thread, since {@link
+ * Workers} share out the work.
  */
 final class OneDnn {
   private static final int CPU = 1;

@@ -13,7 +13,6 @@
  */
 package io.github.kvp4j.bench;
 
-import java.util.Arrays;
 import java.util.Collection;
 
 /**
@@ -27,11 +26,7 @@ record Statistics(double median, double min, double max) {
     if (values.isEmpty()) {
       throw new IllegalArgumentException("no values to take the median of");
     }
-    double[] sorted = values.stream().mapToDouble(Double::doubleValue).toArray();
-    Arrays.sort(sorted);
-    int half = sorted.length / 2;
-    double median = sorted.length % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-    return new Statistics(median, sorted[0], sorted[sorted.length - 1]);
+    return new Statistics(quantile(values, 0.5), quantile(values, 0), quantile(values, 1));
   }
 
   /**

@@ -311,28 +311,10 @@ class EvalCommandTest {
     assertThat(CliRun.of("report", out.toString(), "--compare", "exact", "fast").err())
         .contains(
             "No item has both the row 'exact' and the row 'fast'; the run's rows are 'exact'");
-    assertThat(
-            CliRun.of(
-                    "report",
-                    out.toString(),
-                    "--compare",
-                    "exact",
-                    predicted,
-                    "--out",
-                    folder.resolve("plots").toString())
-                .err())
+    List<String> two = List.of("report", out.toString(), "--compare", "exact", predicted);
+    assertThat(refusal(two, "--out", folder.resolve("plots").toString()))
         .contains("--compare shows two rows and writes nothing");
-    assertThat(
-            CliRun.of(
-                    "report",
-                    out.toString(),
-                    "--compare",
-                    "exact",
-                    predicted,
-                    "--compare",
-                    "exact",
-                    predicted)
-                .err())
+    assertThat(refusal(two, "--compare", "exact", predicted))
         .contains("--compare names 4 rows; name two, once.");
     assertThat(CliRun.of("report", folder.toString(), "--compare", "a", "b").err())
         .contains("holds no items.jsonl");
@@ -357,5 +339,9 @@ class EvalCommandTest {
     CliRun help = eval("--task", "help");
     assertThat(help.exit()).isZero();
     assertThat(help.out()).contains("humaneval: ").contains("    --set lengths=512\n");
+  }
+
+  private static String refusal(List<String> words, String... more) {
+    return CliRun.of(Stream.concat(words.stream(), Stream.of(more)).toArray(String[]::new)).err();
   }
 }
