@@ -68,6 +68,8 @@ public record RowSpec(
           "exact-onednn",
           "predict",
           "predict-onednn",
+          "predict-balanced",
+          "predict-balanced-onednn",
           "predict-fast",
           "predict-fast-onednn",
           LLAMA_CPP,
@@ -97,6 +99,8 @@ public record RowSpec(
                   "Native"));
       case "exact", "exact-onednn" -> List.of(kvp(name, KvpMode.EXACT, Quality.FAITHFUL));
       case "predict", "predict-onednn" -> List.of(kvp(name, KvpMode.PREDICT, Quality.FAITHFUL));
+      case "predict-balanced", "predict-balanced-onednn" ->
+          List.of(kvp(name, KvpMode.PREDICT, Quality.BALANCED));
       case "predict-fast", "predict-fast-onednn" ->
           List.of(kvp(name, KvpMode.PREDICT, Quality.FAST));
       case LLAMA_CPP -> llama(name, Engine.LLAMA_CPP, ggufs);

@@ -77,13 +77,14 @@ final class StudyCommand implements Callable<Integer> {
   private static final Map<String, Double> FEWER =
       new TreeMap<>(
           Map.of(
-              "off", 0.025,
+              "off", 0.01,
               "refine", 0.25,
-              "auxiliary", 0.5,
-              "random", 0.2,
-              "static", 0.2,
-              "lazyllm", 0.5,
-              "quantised", 0.2));
+              "cut", 0.5,
+              "auxiliary", 0.2,
+              "random", 0.1,
+              "static", 0.1,
+              "lazyllm", 0.25,
+              "quantised", 0.1));
 
   /** The same where an item has eleven long answers. */
   private static final Map<String, Double> FEWER_PROGRAMS =
@@ -91,8 +92,8 @@ final class StudyCommand implements Callable<Integer> {
           Map.of(
               "off", 0.01,
               "refine", 0.1,
-              "cut", 0.5,
-              "auxiliary", 0.2,
+              "cut", 0.25,
+              "auxiliary", 0.1,
               "random", 0.05,
               "static", 0.05,
               "lazyllm", 0.25,
@@ -133,8 +134,8 @@ final class StudyCommand implements Callable<Integer> {
       names = "--predictor",
       paramLabel = "FILE",
       description =
-          "A predictor, or faithful or fast for those of the model; repeatable (default: those two"
-              + " and a layer-pruned one fitted here).")
+          "A predictor, or faithful, balanced or fast for those of the model; repeatable (default:"
+              + " those three and a layer-pruned one fitted here).")
   private List<String> predictors = List.of();
 
   @Option(
@@ -199,6 +200,7 @@ final class StudyCommand implements Callable<Integer> {
           i + 1,
           steps.size(),
           String.join(" ", step.words));
+      long start = System.nanoTime();
       int exit = KvpCli.run(words(step, own).toArray(new String[0]));
       if (exit != 0) {
         System.err.printf(
@@ -207,6 +209,8 @@ final class StudyCommand implements Callable<Integer> {
             step.name);
         return exit;
       }
+      System.err.printf(
+          Locale.ROOT, "study: '%s' took %.0f s%n", step.name, (System.nanoTime() - start) / 1e9);
       if (!step.name.equals(REPORT)) {
         JSON.writeValue(own.resolve(DONE).toFile(), step.words);
       }
@@ -274,7 +278,7 @@ final class StudyCommand implements Callable<Integer> {
     List<String> used = new ArrayList<>(predictors);
     Path texts = files.resolve(TEXTS);
     if (predictors.isEmpty()) {
-      used.addAll(List.of("faithful", "fast"));
+      used.addAll(List.of("faithful", "balanced", "fast"));
       if (Files.exists(texts)) {
         steps.add(calibrate(texts, folder));
         used.add(folder.resolve(AUXILIARY).resolve("layer-pruned.safetensors").toString());
@@ -296,7 +300,7 @@ final class StudyCommand implements Callable<Integer> {
       Path own = folder.resolve("inspect");
       List<String> words = command("inspect", "--data", texts.toString(), "--out", own.toString());
       Collections.addAll(words, "--prompts", String.valueOf(scaled(64, 2)));
-      used.stream().limit(2).forEach(p -> Collections.addAll(words, "--predictor", p));
+      used.stream().limit(3).forEach(p -> Collections.addAll(words, "--predictor", p));
       Collections.addAll(words, "--anchors", anchors.getFirst());
       steps.add(new Step("inspect", words, "refinement.csv"));
     }
@@ -377,7 +381,7 @@ final class StudyCommand implements Callable<Integer> {
     boolean tiny = scale < 0.02;
     String rows = "exact" + suffix;
     if (model.isDefault()) {
-      rows += ",predict" + suffix + ",predict-fast" + suffix;
+      rows += ",predict" + suffix + ",predict-balanced" + suffix + ",predict-fast" + suffix;
     }
     steps.add(
         bench(
