@@ -78,12 +78,12 @@ final class StudyCommand implements Callable<Integer> {
       new TreeMap<>(
           Map.of(
               "off", 0.01,
-              "refine", 0.25,
-              "cut", 0.5,
-              "auxiliary", 0.2,
+              "refine", 0.1,
+              "cut", 0.25,
+              "auxiliary", 0.1,
               "random", 0.1,
               "static", 0.1,
-              "lazyllm", 0.25,
+              "lazyllm", 0.2,
               "quantised", 0.1));
 
   /** The same where an item has eleven long answers. */
@@ -329,7 +329,7 @@ final class StudyCommand implements Callable<Integer> {
             "--tokens",
             String.valueOf(Math.min(AUXILIARY_TOKENS, scaled(10 * AUXILIARY_TOKENS, 8_000))),
             "--prompts",
-            String.valueOf(Math.min(16, scaled(160, 1))),
+            String.valueOf(Math.min(4, scaled(40, 1))),
             "--dtype",
             "i8",
             "--out",
