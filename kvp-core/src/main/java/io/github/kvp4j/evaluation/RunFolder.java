@@ -20,6 +20,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.kvp4j.KvpException;
 import java.io.BufferedWriter;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -30,6 +31,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.zip.GZIPInputStream;
 
 /**
  * The folder of a run: {@code run.json} (its settings), {@code items.jsonl} (what came of each
@@ -133,14 +135,19 @@ public final class RunFolder implements AutoCloseable {
   }
 
   /**
-   * What came of each item of a run, done or not.
+   * What came of each item of a run, done or not; {@code items.jsonl.gz}, as results are kept, is
+   * read where there is no {@code items.jsonl}.
    *
    * @throws KvpException FILE_ACCESS where the folder is no run's, MALFORMED_FILE
    */
   public static List<ItemResult> results(Path folder) {
-    Path file = folder.resolve(ITEMS);
-    try {
-      byte[] bytes = Files.readAllBytes(file);
+    Path plain = folder.resolve(ITEMS);
+    Path packed = folder.resolve(ITEMS + ".gz");
+    boolean unpack = !Files.exists(plain) && Files.exists(packed);
+    Path file = unpack ? packed : plain;
+    try (InputStream in = Files.newInputStream(file);
+        InputStream text = unpack ? new GZIPInputStream(in) : in) {
+      byte[] bytes = text.readAllBytes();
       return results(file, bytes, wholeLines(bytes));
     } catch (NoSuchFileException e) {
       throw new KvpException(

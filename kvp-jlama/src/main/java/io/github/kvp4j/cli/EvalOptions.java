@@ -87,10 +87,11 @@ final class EvalOptions {
   @Option(
       names = "--fewer",
       split = ",",
-      paramLabel = "MODE=SHARE",
+      paramLabel = "MODE[:PREDICTOR]=SHARE",
       description =
           "Modes that are slow and of which a share of the items will do, spread evenly over all:"
-              + " off=0.1 for every tenth. The column of items says so (default: all items).")
+              + " off=0.1 for every tenth, predict:fast=0.5. The column of items says so (default: all"
+              + " items).")
   private Map<String, Double> fewer = Map.of();
 
   @Option(
@@ -194,10 +195,14 @@ final class EvalOptions {
         taskName != null ? taskName : data == null ? "kv-retrieval" : "squad");
   }
 
-  /** By mode, the share of the items that it is asked. */
+  /** By mode, or by mode and predictor, the share of the items that it is asked. */
   Map<String, Double> fewerShares() {
     Map<String, Double> shares = new TreeMap<>();
-    fewer.forEach((mode, share) -> shares.put(mode.strip().toLowerCase(Locale.ROOT), share));
+    fewer.forEach((what, share) -> {
+      String[] parts = what.strip().split(":", 2); // a predictor's name is as it is written
+      parts[0] = parts[0].toLowerCase(Locale.ROOT);
+      shares.put(String.join(":", parts), share);
+    });
     return shares;
   }
 

@@ -57,6 +57,7 @@ final class EvalRows implements AutoCloseable {
 
   private final List<EvaluationRow> rows = new ArrayList<>();
   private final Map<String, String> modeOf = new LinkedHashMap<>(); // by row
+  private final Map<String, String> predictorOf = new LinkedHashMap<>(); // by row, if it has one
   private final List<JlamaRow> open = new ArrayList<>();
 
   /**
@@ -93,18 +94,18 @@ final class EvalRows implements AutoCloseable {
       for (Anchors a : anchors) {
         PredictedRow predicted = new PredictedRow(name, engine, prediction, a);
         if (modes.contains("predict")) {
-          add("predict", predicted);
+          add("predict", name, predicted);
         }
         if (modes.contains("refine")) {
-          add("refine", new RefinedRow(name, engine, prediction, a, refineChunk));
+          add("refine", name, new RefinedRow(name, engine, prediction, a, refineChunk));
         }
         if (modes.contains("cut")) {
-          add("cut", new CutRow(exact, predicted));
+          add("cut", name, new CutRow(exact, predicted));
         }
       }
       if (modes.contains("auxiliary")
           && file.predictor().auxiliary() instanceof Auxiliary.Separate auxiliary) {
-        add("auxiliary", ModelRow.auxiliary(name, engine, auxiliary));
+        add("auxiliary", name, ModelRow.auxiliary(name, engine, auxiliary));
       }
     });
     addPruned(modes, engine);
@@ -112,6 +113,11 @@ final class EvalRows implements AutoCloseable {
       add("quantised", ModelRow.quantised(engine, WeightType.Q8));
       add("quantised", ModelRow.quantised(engine, WeightType.Q4));
     }
+  }
+
+  private void add(String mode, String predictor, EvaluationRow row) {
+    add(mode, row);
+    predictorOf.put(row.name(), predictor);
   }
 
   private void add(String mode, EvaluationRow row) {
@@ -136,30 +142,46 @@ final class EvalRows implements AutoCloseable {
   /**
    * Of which share of the items rows are asked, by their names.
    *
-   * @param byMode the same by mode, each but {@code exact}, which the others are compared with
+   * @param by the same by {@code MODE}, or by {@code MODE:PREDICTOR}, which goes first; each mode
+   *     but {@code exact}, which the others are compared with
    */
-  Map<String, Double> shares(Map<String, Double> byMode) {
-    byMode.forEach((mode, share) -> {
-      if (!MODES.contains(mode) || mode.equals("exact") || !(share > 0 && share <= 1)) {
-        throw new KvpException(
-            KvpException.Kind.BAD_ARGUMENT,
-            "--fewer is "
-                + mode
-                + "="
-                + share
-                + "; give one of "
-                + String.join(", ", MODES.subList(1, MODES.size()))
-                + " and a share of the items above 0 and at most 1.");
-      }
-    });
+  Map<String, Double> shares(Map<String, Double> by) {
+    by.forEach(this::checkShare);
     Map<String, Double> shares = new LinkedHashMap<>();
     modeOf.forEach((row, mode) -> {
-      Double share = byMode.get(mode);
+      Double share = by.getOrDefault(mode + ":" + predictorOf.get(row), by.get(mode));
       if (share != null) {
         shares.put(row, share);
       }
     });
     return shares;
+  }
+
+  private void checkShare(String what, double share) {
+    int colon = what.indexOf(':');
+    String mode = colon < 0 ? what : what.substring(0, colon);
+    if (!MODES.contains(mode) || mode.equals("exact") || !(share > 0 && share <= 1)) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--fewer is "
+              + what
+              + "="
+              + share
+              + "; give one of "
+              + String.join(", ", MODES.subList(1, MODES.size()))
+              + " and a share of the items above 0 and at most 1.");
+    }
+    if (colon >= 0 && !predictorOf.containsValue(what.substring(colon + 1))) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--fewer is "
+              + what
+              + "="
+              + share
+              + "; the predictors of this run are "
+              + String.join(", ", new java.util.LinkedHashSet<>(predictorOf.values()))
+              + ".");
+    }
   }
 
   /** The rows, the exact one first. */

@@ -63,8 +63,11 @@ final class StudyCommand implements Callable<Integer> {
 
   private static final String TEXTS = "calibration.jsonl.gz";
 
+  private static final List<String> BUNDLED = List.of("faithful", "balanced", "fast");
+
   private static final String REPORT = "report";
   private static final String AUXILIARY = "auxiliary";
+  private static final String LAYER_PRUNED = "layer-pruned.safetensors";
 
   /** In a step's folder: the command line that it was done with. */
   private static final String DONE = "step.json";
@@ -91,19 +94,25 @@ final class StudyCommand implements Callable<Integer> {
       new TreeMap<>(
           Map.of(
               "off", 0.01,
+              "predict", 0.5,
               "refine", 0.1,
-              "cut", 0.25,
+              "cut", 0.1,
               "auxiliary", 0.1,
               "random", 0.05,
               "static", 0.05,
               "lazyllm", 0.25,
               "quantised", 0.1));
 
+  /** The modes of the layer-pruned predictor, of which a share of the others' items will do. */
+  private static final List<String> AUXILIARY_MODES = List.of("predict", "refine", "cut");
+
+  private static final double AUXILIARY_SHARE = 0.25;
+
   /**
-   * That the layer-pruned auxiliary is fitted on, from a tenth of the study on: a hundred times
-   * what a projection reads, and the same at every scale, so that a study can be gone on with.
+   * That the layer-pruned auxiliary is fitted on, from a tenth of the study on: fifty times what a
+   * projection reads, and the same at every scale, so that a study can be gone on with.
    */
-  private static final int AUXILIARY_TOKENS = 41_000;
+  private static final int AUXILIARY_TOKENS = 20_000;
 
   private static final JsonMapper JSON = JsonMapper.builder().build();
 
@@ -278,10 +287,10 @@ final class StudyCommand implements Callable<Integer> {
     List<String> used = new ArrayList<>(predictors);
     Path texts = files.resolve(TEXTS);
     if (predictors.isEmpty()) {
-      used.addAll(List.of("faithful", "balanced", "fast"));
+      used.addAll(BUNDLED);
       if (Files.exists(texts)) {
         steps.add(calibrate(texts, folder));
-        used.add(folder.resolve(AUXILIARY).resolve("layer-pruned.safetensors").toString());
+        used.add(folder.resolve(AUXILIARY).resolve(LAYER_PRUNED).toString());
       }
     }
     addTask(steps, "triviaqa", files.resolve("triviaqa.dev.tsv.gz"), folder, 1000, used, FEWER)
@@ -300,7 +309,7 @@ final class StudyCommand implements Callable<Integer> {
       Path own = folder.resolve("inspect");
       List<String> words = command("inspect", "--data", texts.toString(), "--out", own.toString());
       Collections.addAll(words, "--prompts", String.valueOf(scaled(64, 2)));
-      used.stream().limit(3).forEach(p -> Collections.addAll(words, "--predictor", p));
+      used.stream().limit(BUNDLED.size()).forEach(p -> Collections.addAll(words, "--predictor", p));
       Collections.addAll(words, "--anchors", anchors.getFirst());
       steps.add(new Step("inspect", words, "refinement.csv"));
     }
@@ -327,14 +336,14 @@ final class StudyCommand implements Callable<Integer> {
             "--data",
             texts.toString(),
             "--tokens",
-            String.valueOf(Math.min(AUXILIARY_TOKENS, scaled(10 * AUXILIARY_TOKENS, 8_000))),
+            String.valueOf(Math.min(AUXILIARY_TOKENS, scaled(10 * AUXILIARY_TOKENS, 4_000))),
             "--prompts",
             String.valueOf(Math.min(4, scaled(40, 1))),
             "--dtype",
             "i8",
             "--out",
-            folder.resolve(AUXILIARY).resolve("layer-pruned.safetensors").toString());
-    return new Step(AUXILIARY, words, "layer-pruned.safetensors");
+            folder.resolve(AUXILIARY).resolve(LAYER_PRUNED).toString());
+    return new Step(AUXILIARY, words, LAYER_PRUNED);
   }
 
   private java.util.Optional<List<String>> addTask(
@@ -355,10 +364,16 @@ final class StudyCommand implements Callable<Integer> {
       Collections.addAll(words, "--data", file.toString());
     }
     Collections.addAll(words, "--limit", String.valueOf(scaled(whole, 2)));
+    Map<String, Double> shares = new TreeMap<>(fewer);
+    if (predictors.isEmpty() && used.size() > BUNDLED.size()) {
+      for (String mode : AUXILIARY_MODES) {
+        shares.put(mode + ":" + LAYER_PRUNED, AUXILIARY_SHARE * shares.getOrDefault(mode, 1.0));
+      }
+    }
     Collections.addAll(
         words,
         "--fewer",
-        fewer.entrySet().stream()
+        shares.entrySet().stream()
             .map(e -> e.getKey() + "=" + e.getValue())
             .collect(Collectors.joining(",")));
     used.forEach(p -> Collections.addAll(words, "--predictor", p));
@@ -390,7 +405,7 @@ final class StudyCommand implements Callable<Integer> {
             rows,
             large ? "128,512,2048" : tiny ? "32,64" : "128,512",
             tiny ? "1,4" : "1,4,8",
-            large ? "5" : tiny ? "1" : "2"));
+            large ? "5" : "1"));
     steps.add(
         bench(
             folder,

@@ -30,7 +30,6 @@ import io.github.kvp4j.predictor.BaseFingerprint;
 import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.PredictedPrefill;
 import io.github.kvp4j.predictor.PredictorFile;
-import io.github.kvp4j.predictor.PrefillCost;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefix.PrefixStore;
@@ -38,16 +37,12 @@ import io.github.kvp4j.sampling.Sampler;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.OptionalDouble;
-import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -70,9 +65,6 @@ public final class KvpModel implements AutoCloseable {
   /** Tokens of the prompt that warms a model up. */
   private static final int WARM_UP_TOKENS = 256;
 
-  /** AUTO predicts where the work is at most this share of an exact prefill's. */
-  private static final double BREAK_EVEN = 0.9;
-
   /** AUTO predicts with what agrees with the exact base on this share of tokens at least. */
   private static final double MIN_AGREEMENT = 0.5;
 
@@ -83,7 +75,6 @@ public final class KvpModel implements AutoCloseable {
   private final AbstractModel jlama;
   private final ModelShape shape;
   private final int contextLength;
-  private final KvpMode defaultMode;
   private final KvpTokenizer tokenizer;
   private final boolean addsBos;
   private final DecodeLoop decode;
@@ -94,23 +85,13 @@ public final class KvpModel implements AutoCloseable {
   private final Siblings siblings;
   private final ReentrantReadWriteLock lifecycle = new ReentrantReadWriteLock(true);
   private final SharedPrefixes prefixes;
-  private final Quality defaultQuality;
-  private final double minAgreement;
-  private final Map<Quality, Predictor> predictors;
+  private final PrefillPlanner planner;
   private volatile boolean closing;
 
   private KvpModel(Builder b) {
     this.directory = b.directory;
-    this.defaultMode = b.mode;
-    this.defaultQuality = b.quality;
-    this.minAgreement = b.minAgreement;
-    if (!(minAgreement >= 0 && minAgreement <= 1)) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "The least agreement of a predictor is "
-              + minAgreement
-              + "; it must be between 0 and 1.");
-    }
+    PrefillPlanner.Defaults defaults =
+        new PrefillPlanner.Defaults(b.mode, b.quality, b.minAgreement);
     this.siblings = new Siblings(b.directory);
     Workers workers = b.threads == null ? Workers.shared() : Workers.of(b.threads);
     this.jlama = JlamaLoader.load(b.directory, b.workingType, b.quantize, b.threads);
@@ -125,7 +106,7 @@ public final class KvpModel implements AutoCloseable {
       ModelWeights weights = JlamaWeights.load(jlama);
       this.engine = new PrefillEngine(weights, KernelSelector.choose(workers, b.kernels));
       this.fingerprint = BaseFingerprint.of(weights, tokenizer.vocabulary());
-      this.predictors = loadPredictors(b, engine, fingerprint);
+      this.planner = planner(defaults, true, predictors(b, engine, fingerprint));
       if (b.warmUp) {
         warmUp();
       }
@@ -142,7 +123,7 @@ public final class KvpModel implements AutoCloseable {
       this.reader = null;
       this.prefixes = SharedPrefixes.alone(new PrefixStore(shape, b.prefixStoreBytes));
       this.fingerprint = null;
-      this.predictors = Map.of();
+      this.planner = planner(defaults, false, Map.of());
       if (b.predictor != null) {
         throw new KvpException(
             KvpException.Kind.UNSUPPORTED,
@@ -187,24 +168,29 @@ public final class KvpModel implements AutoCloseable {
     for (int round = 0; round < 2; round++) {
       base.logits(base.prefill(tokens, 0, cache, Cancellation.NEVER));
     }
-    for (Predictor predictor : Set.copyOf(predictors.values())) {
-      predictor.prefill.prefill(tokens, 0, Anchors.DEFAULT, cache, Cancellation.NEVER);
+    for (PredictedPrefill prediction : planner.predictions()) {
+      prediction.prefill(tokens, 0, Anchors.DEFAULT, cache, Cancellation.NEVER);
     }
   }
 
-  /** A predictor, joined to the base. */
-  private record Predictor(PredictorFile file, PredictedPrefill prefill) {}
+  private PrefillPlanner planner(
+      PrefillPlanner.Defaults defaults,
+      boolean reads,
+      Map<Quality, PrefillPlanner.Joined> predictors) {
+    return new PrefillPlanner(
+        directory, jlama.getModelType().toString(), shape, reads, defaults, predictors);
+  }
 
-  private Map<Quality, Predictor> loadPredictors(
+  private Map<Quality, PrefillPlanner.Joined> predictors(
       Builder b, PrefillEngine base, BaseFingerprint mark) {
-    Map<Quality, Predictor> found = new EnumMap<>(Quality.class);
+    Map<Quality, PrefillPlanner.Joined> found = new EnumMap<>(Quality.class);
     if (!b.predict) {
       return found;
     }
     if (b.predictor != null) {
       // the user's own serves whatever quality a request asks for
       PredictorFile file = Predictors.fromFile(b.predictor, mark, siblings);
-      Predictor own = new Predictor(file, new PredictedPrefill(base, file.predictor()));
+      PrefillPlanner.Joined own = new PrefillPlanner.Joined(file, base);
       for (Quality quality : Quality.values()) {
         found.put(quality, own);
       }
@@ -212,9 +198,7 @@ public final class KvpModel implements AutoCloseable {
     }
     for (Quality quality : Quality.values()) {
       Predictors.find(directory, mark, quality, siblings)
-          .ifPresent(file ->
-              found.put(
-                  quality, new Predictor(file, new PredictedPrefill(base, file.predictor()))));
+          .ifPresent(file -> found.put(quality, new PrefillPlanner.Joined(file, base)));
     }
     return found;
   }
@@ -255,7 +239,7 @@ public final class KvpModel implements AutoCloseable {
 
   /** The predictor that is used for a quality, if there is one. */
   public Optional<PredictorFile> predictor(Quality quality) {
-    return Optional.ofNullable(predictors.get(quality)).map(Predictor::file);
+    return planner.predictor(quality);
   }
 
   /**
@@ -337,59 +321,7 @@ public final class KvpModel implements AutoCloseable {
    *     conversation, or if it leaves a message out, as some do with system messages
    */
   public String chatPrompt(List<ChatMessage> conversation) {
-    List<ChatMessage> messages =
-        conversation.stream()
-            .map(m -> new ChatMessage(m.role(), tokenizer.literal(m.text()), m.calls()))
-            .toList();
-    // Jlama renders with nested interpretation on: a message's own braces would be executed. A mark
-    // that no message holds, after each opening brace, keeps the template engine from it.
-    char mark = unusedIn(messages);
-    PromptSupport.Builder builder = promptSupport().builder();
-    for (ChatMessage message : messages) {
-      String marked = message.text().replace("{", "{" + mark);
-      switch (message.role()) {
-        case SYSTEM -> builder.addSystemMessage(marked);
-        case USER -> builder.addUserMessage(marked);
-        case ASSISTANT -> builder.addAssistantMessage(marked);
-        case TOOL ->
-            throw new KvpException(
-                KvpException.Kind.BAD_ARGUMENT,
-                "A message is a tool's result, which needs a ToolPrompt; give only texts here.");
-      }
-    }
-    String prompt = rendered(builder).replace(String.valueOf(mark), "");
-    for (ChatMessage message : messages) {
-      // a template may drop the reasoning of earlier answers, so those are not looked for
-      if (message.role() != ChatMessage.Role.ASSISTANT
-          && !prompt.contains(message.text().strip().trim())) {
-        throw new KvpException(
-            KvpException.Kind.UNSUPPORTED,
-            "The model's chat template leaves out the "
-                + message.role().name().toLowerCase(Locale.ROOT)
-                + " message at this place of the conversation; put it elsewhere or leave it away.");
-      }
-    }
-    return prompt;
-  }
-
-  private static String rendered(PromptSupport.Builder builder) {
-    try {
-      return builder.build().getPrompt();
-    } catch (UnsupportedOperationException e) {
-      throw new KvpException(
-          KvpException.Kind.UNSUPPORTED,
-          "The model's chat template does not take this conversation: " + e.getMessage(),
-          e);
-    }
-  }
-
-  private static char unusedIn(List<ChatMessage> messages) {
-    String all = messages.stream().map(ChatMessage::text).collect(Collectors.joining());
-    char mark = '\uF8FF';
-    while (all.indexOf(mark) >= 0) {
-      mark--;
-    }
-    return mark;
+    return ChatPrompts.render(promptSupport(), tokenizer, conversation);
   }
 
   /** The tokens of a prompt, as {@link #generate} reads it: begin-of-sequence token included. */
@@ -451,7 +383,7 @@ public final class KvpModel implements AutoCloseable {
         request.reusesPrefix() && (request.seed() == null || request.temperature() == 0);
     // the last token has to run, so that there is something to answer from
     PrefixStore.Prefix prefix = prefixes.store().find(tokens, reuses ? tokens.length - 1 : 0);
-    PrefillPlan plan = choose(request, tokens.length, prefix.length());
+    PrefillPlan plan = planner.choose(request, tokens.length, prefix.length());
     Sampler sampler =
         new Sampler(request.temperature(), request.topK(), request.topP(), request.seed());
     AnswerText text = new AnswerText(request.stopStrings(), onText);
@@ -523,93 +455,6 @@ public final class KvpModel implements AutoCloseable {
               + ", the model's context less one for the answer.");
     }
     return tokens;
-  }
-
-  private PrefillPlan choose(GenerateRequest request, int promptTokens, int reused) {
-    KvpMode wanted = request.mode() == null ? defaultMode : request.mode();
-    Quality quality = request.quality() == null ? defaultQuality : request.quality();
-    Quality used = predictors.containsKey(quality) ? quality : insteadOf(quality);
-    Predictor predictor = predictors.get(used);
-    String instead =
-        predictor == null || used == quality
-            ? ""
-            : "; no predictor of quality " + quality + " was found, so it was " + used + "'s";
-    if (engine == null) {
-      if (wanted != KvpMode.OFF && wanted != KvpMode.AUTO) {
-        throw new KvpException(
-            KvpException.Kind.UNSUPPORTED,
-            "The mode "
-                + wanted
-                + " is not possible for models of type "
-                + jlama.getModelType()
-                + "; use OFF or AUTO.");
-      }
-      return new PrefillPlan(
-          KvpMode.OFF, "models of type " + jlama.getModelType() + " are read by Jlama", null);
-    }
-    return switch (wanted) {
-      case OFF, EXACT -> new PrefillPlan(wanted, "asked for", null);
-      case PREDICT, PREDICT_AND_REFINE -> {
-        if (predictor == null) {
-          throw new KvpException(
-              KvpException.Kind.BAD_ARGUMENT,
-              "The mode "
-                  + wanted
-                  + " needs a predictor, and none of quality "
-                  + quality
-                  + " for the model in '"
-                  + directory
-                  + "' was found; calibrate one or use EXACT.");
-        }
-        yield new PrefillPlan(wanted, "asked for" + instead, predictor.prefill);
-      }
-      case AUTO -> {
-        if (predictor == null) {
-          yield new PrefillPlan(KvpMode.EXACT, "no predictor for this model was found", null);
-        }
-        OptionalDouble agreement = predictor.file.worstAgreement(request.anchors());
-        if (minAgreement > 0 && agreement.orElse(0) < minAgreement) {
-          yield new PrefillPlan(KvpMode.EXACT, tooPoor(agreement) + instead, null);
-        }
-        double share =
-            PrefillCost.relative(
-                shape, predictor.file.predictor(), request.anchors(), promptTokens - reused);
-        yield share <= BREAK_EVEN
-            ? new PrefillPlan(
-                KvpMode.PREDICT,
-                String.format(Locale.ROOT, "predicting takes %.0f %% of the work", 100 * share)
-                    + instead,
-                predictor.prefill)
-            : new PrefillPlan(
-                KvpMode.EXACT,
-                reused == 0
-                    ? "a prompt of "
-                        + promptTokens
-                        + " tokens is below the break-even of prediction"
-                    : "of " + promptTokens + " tokens " + reused + " were at hand",
-                null);
-      }
-    };
-  }
-
-  private String tooPoor(OptionalDouble agreement) {
-    return agreement.isEmpty()
-        ? "the predictor was never measured: see kvp predictor verify --update"
-        : String.format(
-            Locale.ROOT,
-            "the predictor was measured to agree with the exact base on %.3f of the tokens, less"
-                + " than the least of %.3f that is asked for",
-            agreement.getAsDouble(),
-            minAgreement);
-  }
-
-  /**
-   * What serves where a model has no predictor of a quality: only the middle one has neighbours.
-   */
-  private Quality insteadOf(Quality quality) {
-    return quality != Quality.BALANCED
-        ? quality
-        : predictors.containsKey(Quality.FAITHFUL) ? Quality.FAITHFUL : Quality.FAST;
   }
 
   private KvpException closed() {

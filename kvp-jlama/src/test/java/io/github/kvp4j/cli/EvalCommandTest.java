@@ -20,6 +20,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.kvp4j.jlama.TinyModelDirectory;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,6 +29,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -318,6 +320,13 @@ class EvalCommandTest {
         .contains("--compare names 4 rows; name two, once.");
     assertThat(CliRun.of("report", folder.toString(), "--compare", "a", "b").err())
         .contains("holds no items.jsonl");
+    Path items = out.resolve("items.jsonl"); // packed, as results are kept, it says the same
+    try (OutputStream packed =
+        new GZIPOutputStream(Files.newOutputStream(out.resolve("items.jsonl.gz")))) {
+      Files.copy(items, packed);
+    }
+    Files.delete(items);
+    assertThat(CliRun.of(two.toArray(new String[0])).out()).isEqualTo(compared.out());
   }
 
   @Test
