@@ -202,26 +202,30 @@ class EvalCommandTest {
   @Test
   void slowModesMayBeAskedFewerItems() throws IOException {
     Path out = folder.resolve("fewer");
-    CliRun run = retrieval(out, "--fewer", "off=0.3,quantised=0.5", "--together", "4");
+    String fewer = "off=0.3,quantised=0.5,cut=0.9,CUT:p.safetensors=0.6";
+    CliRun run = retrieval(out, "--fewer", fewer, "--together", "4");
     assertThat(run.exit()).as(run.err()).isZero();
     for (JsonNode row : json(out.resolve("results.json")).path("rows")) {
       if (row.path("metric").textValue().equals("exact_match")) {
         String name = row.path("row").textValue();
         assertThat(row.path("items").intValue())
             .as(name)
-            .isEqualTo(name.equals("jlama") ? 2 : name.startsWith("base in") ? 3 : 6);
+            .isEqualTo(
+                name.equals("jlama")
+                    ? 2
+                    : name.startsWith("base in") ? 3 : name.startsWith("cut as") ? 4 : 6);
       }
     }
     assertThat(retrieval(folder.resolve("no"), "--fewer", "exact=0.5").err())
         .contains("--fewer is exact=0.5; give one of off, predict");
     assertThat(retrieval(folder.resolve("no"), "--fewer", "off=2").err())
         .contains("--fewer is off=2.0;", "a share of the items above 0 and at most 1.");
+    assertThat(retrieval(folder.resolve("no"), "--fewer", "cut:slow=0.5").err())
+        .contains("--fewer is cut:slow=0.5; the predictors of this run are p.safetensors.");
     // with more items than it had, a run asks what it had the whole of: the same items
     Path grown = folder.resolve("grown");
     for (int limit : List.of(2, 6)) {
-      CliRun part =
-          retrieval(
-              limit, grown, "--fewer", "off=0.3,quantised=0.5", "--together", "4", "--resume");
+      CliRun part = retrieval(limit, grown, "--fewer", fewer, "--together", "4", "--resume");
       assertThat(part.exit()).as(part.err()).isZero();
     }
     assertThat(table(grown)).isEqualTo(table(out));
