@@ -46,10 +46,10 @@ import picocli.CommandLine.Option;
           + " several ways to read a prompt, each in a process of its own, all in turn.",
       "",
       "Rows: jlama (its own prefill), jlama-native (its native kernels, whose products are wrong on"
-          + " some CPUs), exact, predict, predict-balanced, predict-fast (all with the Vector API), the same with"
-          + " -onednn, llama.cpp (de.kherud:llama in the JVM), llama.cpp-native (a llama-bench"
-          + " program). Without --rows: jlama and those of exact and predict that can run here, and"
-          + " llama.cpp where --gguf is given."
+          + " some CPUs), exact, predict, predict-balanced, predict-fast (all with the Vector API),"
+          + " the same with -onednn, llama.cpp (de.kherud:llama in the JVM), llama.cpp-native (a"
+          + " llama-bench program). Without --rows: jlama and those of exact and predict that can"
+          + " run here, and llama.cpp where --gguf is given."
     },
     footer = {
       "",

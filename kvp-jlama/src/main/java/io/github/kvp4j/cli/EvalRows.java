@@ -33,6 +33,7 @@ import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.prefill.PrefillEngine;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 
@@ -158,29 +159,20 @@ final class EvalRows implements AutoCloseable {
   }
 
   private void checkShare(String what, double share) {
-    int colon = what.indexOf(':');
-    String mode = colon < 0 ? what : what.substring(0, colon);
-    if (!MODES.contains(mode) || mode.equals("exact") || !(share > 0 && share <= 1)) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "--fewer is "
-              + what
-              + "="
-              + share
-              + "; give one of "
+    String[] parts = what.split(":", 2);
+    String remedy = null;
+    if (!MODES.contains(parts[0]) || parts[0].equals("exact") || !(share > 0 && share <= 1)) {
+      remedy =
+          "give one of "
               + String.join(", ", MODES.subList(1, MODES.size()))
-              + " and a share of the items above 0 and at most 1.");
+              + " and a share of the items above 0 and at most 1.";
+    } else if (parts.length > 1 && !predictorOf.containsValue(parts[1])) {
+      String all = String.join(", ", new LinkedHashSet<>(predictorOf.values()));
+      remedy = "the predictors of this run are " + all + ".";
     }
-    if (colon >= 0 && !predictorOf.containsValue(what.substring(colon + 1))) {
+    if (remedy != null) {
       throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "--fewer is "
-              + what
-              + "="
-              + share
-              + "; the predictors of this run are "
-              + String.join(", ", new java.util.LinkedHashSet<>(predictorOf.values()))
-              + ".");
+          KvpException.Kind.BAD_ARGUMENT, "--fewer is " + what + "=" + share + "; " + remedy);
     }
   }
 
