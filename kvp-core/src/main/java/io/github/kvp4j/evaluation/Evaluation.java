@@ -17,6 +17,7 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.sampling.Sampler;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -56,6 +57,9 @@ public final class Evaluation {
       stops = List.copyOf(stops);
     }
   }
+
+  /** Enough to go through every kernel many times; the slowest row takes a second for them. */
+  private static final int WARM_UP_TOKENS = 128;
 
   private final List<EvaluationRow> rows;
   private final TokenText text;
@@ -140,9 +144,13 @@ public final class Evaluation {
     return (double) sum / items.size();
   }
 
-  /** Reads an item's prompt with every row, so that the first times count no compiling. */
+  /**
+   * Reads the beginning of an item's prompt with every row, so that the first times count no
+   * compiling.
+   */
   public void warmUp(EvaluationItem item) {
-    int[] prompt = item.prompt().tokens(text::encode);
+    int[] whole = item.prompt().tokens(text::encode);
+    int[] prompt = Arrays.copyOf(whole, Math.min(whole.length, WARM_UP_TOKENS));
     for (EvaluationRow row : rows) {
       row.read(prompt, room(item), Cancellation.NEVER).close();
     }
@@ -306,7 +314,8 @@ public final class Evaluation {
       }
       List<Sampler> samplers = new ArrayList<>();
       samplers.add(greedy);
-      for (int i = 0; i < decoding.sampling.samples(); i++) {
+      int drawn = row.draws() ? decoding.sampling.samples() : 0;
+      for (int i = 0; i < drawn; i++) {
         long seed = 31 * (31 * decoding.seed + item.id().hashCode()) + i;
         samplers.add(
             new Sampler(decoding.sampling.temperature(), 0, decoding.sampling.topP(), seed));

@@ -45,6 +45,15 @@ public interface EvaluationRow {
    */
   double flops(int promptTokens);
 
+  /**
+   * Whether answers are drawn from this row beside the greedy one, where the task has that done. A
+   * row that decodes so slowly that ten more answers would take minutes says no; metrics of drawn
+   * answers are missing for it.
+   */
+  default boolean draws() {
+    return true;
+  }
+
   /** A prompt that was read. Each call of {@link #next} goes one token further. */
   interface Reading extends AutoCloseable {
     /** The logits {@code [vocabulary]} of the first token after the prompt. */

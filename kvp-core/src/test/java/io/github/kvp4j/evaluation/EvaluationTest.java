@@ -266,6 +266,20 @@ class EvaluationTest {
     assertThat(drawn(other.measure(item, () -> {}))).isNotEqualTo(drawn);
   }
 
+  @Test
+  void aRowThatDoesNotDrawGivesTheGreedyAnswerAlone() {
+    Evaluation evaluation =
+        new Evaluation(
+            manyRows(), TEXT, new Evaluation.Decoding(6, List.of(), new Sampling(3, 1, 1), 3), 200);
+    ItemResult result = evaluation.measure(questions(1).getFirst(), () -> {});
+    ItemResult.Row exact = result.rows().getFirst();
+    ItemResult.Row silent = result.rows().getLast();
+    assertThat(silent.row()).isEqualTo("of one's own");
+    assertThat(silent.answer()).isEqualTo(exact.answer());
+    assertThat(silent.metrics()).containsEntry("drawn", (double) "".hashCode());
+    assertThat(exact.metrics().get("drawn")).isNotEqualTo((double) "".hashCode());
+  }
+
   /** All kinds of rows, on a model whose answers differ from row to row. */
   private static List<EvaluationRow> manyRows() {
     List<Integer> kept = Auxiliary.LayerPruned.keep(0.5, WEIGHTS.shape().layers());
@@ -305,6 +319,11 @@ class EvaluationTest {
           @Override
           public double flops(int promptTokens) {
             return 1;
+          }
+
+          @Override
+          public boolean draws() {
+            return false;
           }
         });
     return rows;

@@ -20,6 +20,7 @@ import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Supplier;
 import javax.imageio.ImageIO;
 import javax.xml.parsers.DocumentBuilderFactory;
@@ -31,7 +32,7 @@ import org.knowm.xchart.internal.chartpart.Chart;
 import org.knowm.xchart.style.Styler;
 import org.w3c.dom.Document;
 
-/** Time to first token against the prompt's length, a line for each row, both axes logarithmic. */
+/** Time to first token against the prompt's length, a line for each row; times are logarithmic. */
 public final class BenchPlot {
   private static final int WIDTH = 900;
   private static final int HEIGHT = 600;
@@ -80,8 +81,9 @@ public final class BenchPlot {
             .yAxisTitle("ms")
             .theme(Styler.ChartTheme.GGPlot2)
             .build();
-    chart.getStyler().setXAxisLogarithmic(true);
-    chart.getStyler().setYAxisLogarithmic(true);
+    wholeDecades(
+        chart,
+        report.ttftByLength().values().stream().flatMap(line -> line.values().stream()).toList());
     chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
     report
         .ttftByLength()
@@ -89,6 +91,22 @@ public final class BenchPlot {
             chart.addSeries(
                 row, new ArrayList<>(points.keySet()), new ArrayList<>(points.values())));
     return chart;
+  }
+
+  /**
+   * Makes the y axis logarithmic, from a power of ten to a power of ten, so that a chart within one
+   * decade has labels too.
+   *
+   * @param values what is drawn, above 0, at least one
+   */
+  public static void wholeDecades(XYChart chart, List<Double> values) {
+    double least = values.stream().mapToDouble(v -> v).min().orElseThrow();
+    double most = values.stream().mapToDouble(v -> v).max().orElseThrow();
+    double below = Math.floor(Math.log10(least));
+    double above = Math.max(below + 1, Math.ceil(Math.log10(most)));
+    chart.getStyler().setYAxisLogarithmic(true);
+    chart.getStyler().setYAxisMin(Math.pow(10, below));
+    chart.getStyler().setYAxisMax(Math.pow(10, above));
   }
 
   private static void svg(Chart<?, ?> chart, Path file) throws IOException {

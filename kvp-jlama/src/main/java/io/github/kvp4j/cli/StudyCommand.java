@@ -63,7 +63,8 @@ final class StudyCommand implements Callable<Integer> {
 
   private static final String TEXTS = "calibration.jsonl.gz";
 
-  private static final List<String> BUNDLED = List.of("faithful", "balanced", "fast");
+  private static final String FAST = "fast";
+  private static final List<String> BUNDLED = List.of("faithful", "balanced", FAST);
 
   private static final String REPORT = "report";
   private static final String AUXILIARY = "auxiliary";
@@ -81,32 +82,35 @@ final class StudyCommand implements Callable<Integer> {
       new TreeMap<>(
           Map.of(
               "off", 0.01,
-              "refine", 0.1,
-              "cut", 0.25,
-              "auxiliary", 0.1,
-              "random", 0.1,
-              "static", 0.1,
-              "lazyllm", 0.2,
-              "quantised", 0.1));
+              "refine", 0.05,
+              "cut", 0.2,
+              "auxiliary", 0.05,
+              "random", 0.05,
+              "static", 0.05,
+              "lazyllm", 0.1,
+              "quantised", 0.05));
 
   /** The same where an item has eleven long answers. */
   private static final Map<String, Double> FEWER_PROGRAMS =
       new TreeMap<>(
           Map.of(
               "off", 0.01,
-              "predict", 0.5,
-              "refine", 0.1,
+              "predict", 0.25,
+              "refine", 0.05,
               "cut", 0.1,
-              "auxiliary", 0.1,
+              "auxiliary", 0.05,
               "random", 0.05,
               "static", 0.05,
-              "lazyllm", 0.25,
-              "quantised", 0.1));
+              "lazyllm", 0.1,
+              "quantised", 0.05));
 
   /** The modes of the layer-pruned predictor, of which a share of the others' items will do. */
   private static final List<String> AUXILIARY_MODES = List.of("predict", "refine", "cut");
 
-  private static final double AUXILIARY_SHARE = 0.25;
+  private static final double AUXILIARY_SHARE = 0.125;
+
+  /** Of the fast predictor's own row likewise: it is far enough from the exact one to be told. */
+  private static final double FAST_SHARE = 0.5;
 
   /**
    * That the layer-pruned auxiliary is fitted on, from a tenth of the study on: fifty times what a
@@ -365,6 +369,9 @@ final class StudyCommand implements Callable<Integer> {
     }
     Collections.addAll(words, "--limit", String.valueOf(scaled(whole, 2)));
     Map<String, Double> shares = new TreeMap<>(fewer);
+    if (predictors.isEmpty()) {
+      shares.put("predict:" + FAST, FAST_SHARE * shares.getOrDefault("predict", 1.0));
+    }
     if (predictors.isEmpty() && used.size() > BUNDLED.size()) {
       for (String mode : AUXILIARY_MODES) {
         shares.put(mode + ":" + LAYER_PRUNED, AUXILIARY_SHARE * shares.getOrDefault(mode, 1.0));
@@ -405,7 +412,7 @@ final class StudyCommand implements Callable<Integer> {
             rows,
             large ? "128,512,2048" : tiny ? "32,64" : "128,512",
             tiny ? "1,4" : "1,4,8",
-            large ? "5" : "1"));
+            large ? "3" : "1"));
     steps.add(
         bench(
             folder,

@@ -82,6 +82,12 @@ public final class JlamaRow implements EvaluationRow, AutoCloseable {
     return PrefillCost.exact(model.shape(), promptTokens);
   }
 
+  /** No: it decodes one answer after the other, each from a prompt that is read anew. */
+  @Override
+  public boolean draws() {
+    return false;
+  }
+
   /** Gives the buffers back; the model stays. */
   @Override
   public void close() {

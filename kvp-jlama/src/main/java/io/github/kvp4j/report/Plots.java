@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.report;
 
+import io.github.kvp4j.bench.BenchPlot;
 import io.github.kvp4j.evaluation.ResultRow;
 import java.awt.Color;
 import java.util.ArrayList;
@@ -179,8 +180,8 @@ final class Plots {
                 title,
                 () -> {
                   XYChart chart = xy(title, "prompt tokens", unit);
-                  chart.getStyler().setXAxisLogarithmic(true);
-                  chart.getStyler().setYAxisLogarithmic(true);
+                  BenchPlot.wholeDecades(
+                      chart, lines.values().stream().flatMap(l -> l.values().stream()).toList());
                   lines.forEach((row, line) ->
                       chart.addSeries(
                           row, new ArrayList<>(line.keySet()), new ArrayList<>(line.values())));
