@@ -13,26 +13,18 @@
  */
 package io.github.kvp4j.training;
 
-import ai.djl.engine.Engine;
-import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.Activation;
-import ai.djl.nn.core.Linear;
 import ai.djl.training.GradientCollector;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.evaluation.Continuation;
 import io.github.kvp4j.model.KvCache;
-import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
-import io.github.kvp4j.model.RopeTable;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.KvPredictor;
@@ -40,7 +32,6 @@ import io.github.kvp4j.predictor.LinearProjection;
 import io.github.kvp4j.prefill.PrefillEngine;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -62,8 +53,6 @@ import org.jspecify.annotations.Nullable;
  * rows first; attention, which goes by positions, does not mind. Not safe for several threads.
  */
 final class TrainingGraph implements AutoCloseable {
-  private static final float HIDDEN_FROM = -1e30f;
-
   private final PrefillEngine base;
   private final ModelShape shape;
   private final KvPredictor predictor;
@@ -71,10 +60,8 @@ final class TrainingGraph implements AutoCloseable {
   private final LossWeights weights;
   private final Parameters parameters;
   private final int firstLayer; // of the base that PyTorch runs
-  private final DataType type;
-  private final NDManager manager;
-  private final Map<String, NDArray> frozen = new HashMap<>();
-  private Map<String, NDArray> learned = Map.of(); // while a step runs
+  private final TorchArrays arrays;
+  private final TorchLayers torch;
 
   /**
    * Copies the base and the predictor to PyTorch.
@@ -97,32 +84,25 @@ final class TrainingGraph implements AutoCloseable {
     this.anchors = anchors;
     this.weights = weights;
     this.firstLayer = firstLayer(predictor, parameters);
-    this.type = wide ? DataType.FLOAT64 : DataType.FLOAT32;
-    this.manager = newManager();
+    this.arrays = new TorchArrays(parameters, wide);
+    this.torch = new TorchLayers(arrays);
     ModelWeights own = base.weights();
-    copyLayers("base.", own, firstLayer);
-    put("norm", own.finalNorm());
-    put("head", own.head().toArray(), own.head().rows(), own.head().columns());
+    arrays.copyLayers("base.", own, firstLayer);
+    arrays.put("norm", own.finalNorm());
+    arrays.put("head", own.head().toArray(), own.head().rows(), own.head().columns());
     for (LinearProjection p : predictor.projections()) {
-      put("layers." + p.layer() + ".key", p.key());
-      put("layers." + p.layer() + ".value", p.value());
+      arrays.put("layers." + p.layer() + ".key", p.key());
+      arrays.put("layers." + p.layer() + ".value", p.value());
     }
     switch (predictor.auxiliary()) {
       case Auxiliary.Prefix prefix ->
-          prefix.linearised().forEach((layer, map) -> put("linearised." + layer, map));
+          prefix.linearised().forEach((layer, map) -> arrays.put("linearised." + layer, map));
       case Auxiliary.LayerPruned pruned when pruned.trained().isEmpty() -> {
         for (int i = 0; i < pruned.kept().size(); i++) {
-          String from = "base." + pruned.kept().get(i) + ".";
-          String to = "auxiliary." + i + ".";
-          Map.copyOf(frozen)
-              .forEach((name, array) -> {
-                if (name.startsWith(from)) {
-                  frozen.put(to + name.substring(from.length()), array);
-                }
-              });
+          arrays.alias("base." + pruned.kept().get(i) + ".", "auxiliary." + i + ".");
         }
       }
-      case Auxiliary.Separate separate -> copyLayers("auxiliary.", separate.weights(own), 0);
+      case Auxiliary.Separate separate -> arrays.copyLayers("auxiliary.", separate.weights(own), 0);
     }
   }
 
@@ -137,74 +117,9 @@ final class TrainingGraph implements AutoCloseable {
         .orElse(prefix.layers());
   }
 
-  private static NDManager newManager() {
-    // with the natives on the class path nothing is to be fetched, so nothing may be
-    if (System.getProperty("ai.djl.offline") == null) {
-      System.setProperty("ai.djl.offline", "true");
-    }
-    try {
-      return Engine.getEngine("PyTorch").newBaseManager();
-    } catch (EngineException e) {
-      throw Trainer.noEngine(e);
-    }
-  }
-
-  private void copyLayers(String prefix, ModelWeights w, int first) {
-    for (int i = first; i < w.layers().size(); i++) {
-      Parameters.arrays(
-          prefix + i + ".",
-          w.layers().get(i),
-          (name, m) -> put(name, m.toArray(), m.rows(), m.columns()),
-          this::put);
-    }
-  }
-
-  private void put(String name, LinearMap map) {
-    put(name + ".weight", map.weight().toArray(), map.weight().rows(), map.weight().columns());
-    put(name + ".bias", map.bias());
-  }
-
-  private void put(String name, float[] values) {
-    if (parameters.get(name) == null) {
-      frozen.put(name, array(values, values.length));
-    }
-  }
-
-  private void put(String name, float[] values, int rows, int columns) {
-    if (parameters.get(name) == null) {
-      frozen.put(name, array(values, rows, columns));
-    }
-  }
-
-  private NDArray array(float[] values, long... dimensions) {
-    NDArray array = manager.create(values, new Shape(dimensions));
-    return type == DataType.FLOAT32 ? array : array.toType(type, true);
-  }
-
-  /**
-   * A constant as an array of its own, which lives as long as the scope. What DJL makes of a plain
-   * number lies in memory that the collector may free before the backward pass reads it.
-   */
-  private NDArray number(double value) {
-    return type == DataType.FLOAT32 ? manager.create((float) value) : manager.create(value);
-  }
-
-  private NDArray get(String name) {
-    NDArray array = optional(name);
-    if (array == null) {
-      throw new IllegalStateException("no array " + name);
-    }
-    return array;
-  }
-
-  private @Nullable NDArray optional(String name) {
-    NDArray array = learned.get(name);
-    return array == null ? frozen.get(name) : array;
-  }
-
   @Override
   public void close() {
-    manager.close();
+    arrays.close();
   }
 
   // --- losses and gradients
@@ -222,29 +137,20 @@ final class TrainingGraph implements AutoCloseable {
   private LossTerms run(List<Continuation> items, boolean gradients) {
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
-      Map<String, NDArray> leaves = new HashMap<>();
-      for (Parameter p : parameters.all()) {
-        NDArray leaf = p.matrix ? array(p.values, p.rows, p.columns) : array(p.values, p.columns);
-        leaf.setRequiresGradient(gradients);
-        leaves.put(p.name, leaf);
-      }
-      learned = leaves;
+      arrays.learn(gradients);
       LossTerms sum = LossTerms.ZERO;
       if (gradients) {
-        try (GradientCollector collector = manager.getEngine().newGradientCollector()) {
+        try (GradientCollector collector = arrays.manager().getEngine().newGradientCollector()) {
           for (Continuation item : items) {
             sum =
                 sum.plus(
-                    item(item, loss -> collector.backward(loss.mul(number(1.0 / items.size())))),
+                    item(
+                        item,
+                        loss -> collector.backward(loss.mul(arrays.number(1.0 / items.size())))),
                     1.0 / items.size());
           }
         }
-        for (Parameter p : parameters.all()) {
-          NDArray gradient = get(p.name).getGradient();
-          p.gradient =
-              (type == DataType.FLOAT32 ? gradient : gradient.toType(DataType.FLOAT32, false))
-                  .toFloatArray();
-        }
+        arrays.takeGradients();
       } else {
         for (Continuation item : items) {
           sum = sum.plus(item(item, loss -> {}), 1.0 / items.size());
@@ -252,7 +158,7 @@ final class TrainingGraph implements AutoCloseable {
       }
       return sum;
     } finally {
-      learned = Map.of();
+      arrays.forget();
     }
   }
 
@@ -268,16 +174,19 @@ final class TrainingGraph implements AutoCloseable {
         baseTerm = crossEntropy(logQ, item.following());
       } else {
         NDArray logP =
-            array(exact.logits(), item.following().length, shape.vocabulary()).logSoftmax(-1);
-        baseTerm = logP.exp().mul(logP.sub(logQ)).sum().mul(number(1.0 / item.following().length));
+            arrays
+                .array(exact.logits(), item.following().length, shape.vocabulary())
+                .logSoftmax(-1);
+        baseTerm =
+            logP.exp().mul(logP.sub(logQ)).sum().mul(arrays.number(1.0 / item.following().length));
       }
       NDArray total =
           baseTerm
-              .mul(number(weights.base()))
-              .add(outcome.consistency.mul(number(weights.consistency())));
+              .mul(arrays.number(weights.base()))
+              .add(outcome.consistency.mul(arrays.number(weights.consistency())));
       NDArray auxiliaryTerm = outcome.auxiliary;
       if (auxiliaryTerm != null) {
-        total = total.add(auxiliaryTerm.mul(number(weights.auxiliary())));
+        total = total.add(auxiliaryTerm.mul(arrays.number(weights.auxiliary())));
       }
       backward.accept(total);
       return new LossTerms(
@@ -294,7 +203,7 @@ final class TrainingGraph implements AutoCloseable {
 
   private NDArray crossEntropy(NDArray logQ, int[] tokens) {
     long[] index = IntStream.of(tokens).asLongStream().toArray();
-    return logQ.gather(manager.create(index, new Shape(index.length, 1)), 1).mean().neg();
+    return logQ.gather(arrays.manager().create(index, new Shape(index.length, 1)), 1).mean().neg();
   }
 
   // --- the reading
@@ -308,27 +217,14 @@ final class TrainingGraph implements AutoCloseable {
    */
   private record Outcome(NDArray logits, @Nullable NDArray auxiliary, NDArray consistency) {}
 
-  /** Sines and cosines {@code (row, 1, halfHead)} of some rows. */
-  private record Turn(NDArray cos, NDArray sin) {
-    Turn rows(long from, long to) {
-      NDIndex index = new NDIndex("{}:{}", from, to);
-      return new Turn(cos.get(index), sin.get(index));
-    }
-  }
-
   /** Logits {@code (following, vocabulary)} of an item: for the test against the engine. */
   float[] logits(Continuation item) {
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
-      Map<String, NDArray> leaves = new HashMap<>();
-      for (Parameter p : parameters.all()) {
-        leaves.put(
-            p.name, p.matrix ? array(p.values, p.rows, p.columns) : array(p.values, p.columns));
-      }
-      learned = leaves;
+      arrays.learn(false);
       return forward(item, exact(item)).logits.toType(DataType.FLOAT32, true).toFloatArray();
     } finally {
-      learned = Map.of();
+      arrays.forget();
     }
   }
 
@@ -367,8 +263,8 @@ final class TrainingGraph implements AutoCloseable {
                 IntStream.range(sink, tail))
             .toArray();
     int exactRows = length - (tail - sink);
-    Turn turn = turn(base.weights().rope(), order);
-    NDArray mask = mask(order); // (row, row)
+    TorchLayers.Turn turn = torch.turn(base.weights().rope(), order);
+    NDArray mask = torch.mask(order); // (row, row)
     NDArray x; // (exact row, hidden)
     BiConsumer<LinearProjection, NDArray[]> predict;
     NDArray auxiliaryTerm = null;
@@ -383,31 +279,38 @@ final class TrainingGraph implements AutoCloseable {
         int[] predicted = Arrays.copyOfRange(order, exactRows, length);
         for (int source : prefix.sources()) {
           if (source < firstLayer) {
-            features.add(rmsNorm(pick(stream(streams, source), predicted), null, shape));
+            features.add(
+                torch.rmsNorm(
+                    torch.pick(stream(streams, source), shape.hidden(), predicted), null, shape));
           }
         }
-        NDArray all = pick(stream(streams, firstLayer), order); // (row, hidden)
+        NDArray all =
+            torch.pick(stream(streams, firstLayer), shape.hidden(), order); // (row, hidden)
         for (int layer = firstLayer; layer <= prefix.layers(); layer++) {
           if (prefix.sources().contains(layer)) {
-            features.add(rmsNorm(rows(all, exactRows, length), null, shape));
+            features.add(torch.rmsNorm(TorchLayers.rows(all, exactRows, length), null, shape));
           }
           if (layer < prefix.layers()) {
             String at = "base." + layer + ".";
-            NDArray normed = rmsNorm(all, get(at + "attention_norm"), shape);
-            NDArray keys = rotate(linear(normed, at + "key"), turn, shape);
-            NDArray values = linear(normed, at + "value");
-            all = all.add(attention(at, normed, keys, values, turn, mask, shape));
+            NDArray normed = torch.rmsNorm(all, arrays.get(at + "attention_norm"), shape);
+            NDArray keys = TorchLayers.rotate(torch.linear(normed, at + "key"), turn, shape);
+            NDArray values = torch.linear(normed, at + "value");
+            all = all.add(torch.attention(at, normed, keys, values, turn, mask, shape));
             if (prefix.linearised().containsKey(layer)) {
-              NDArray h = rmsNorm(all, get(at + "feed_forward_norm"), shape);
-              NDArray network = feedForward(at, rows(h, 0, exactRows));
-              NDArray map = linear(rows(h, exactRows, length), "linearised." + layer);
+              NDArray h = torch.rmsNorm(all, arrays.get(at + "feed_forward_norm"), shape);
+              NDArray network = torch.feedForward(at, TorchLayers.rows(h, 0, exactRows));
+              NDArray map =
+                  torch.linear(TorchLayers.rows(h, exactRows, length), "linearised." + layer);
               all = all.add(network.concat(map, 0));
             } else {
-              all = all.add(feedForward(at, rmsNorm(all, get(at + "feed_forward_norm"), shape)));
+              all =
+                  all.add(
+                      torch.feedForward(
+                          at, torch.rmsNorm(all, arrays.get(at + "feed_forward_norm"), shape)));
             }
           }
         }
-        x = rows(all, 0, exactRows);
+        x = TorchLayers.rows(all, 0, exactRows);
         predict = predictFrom(features);
       }
       case Auxiliary.Separate separate -> {
@@ -427,16 +330,22 @@ final class TrainingGraph implements AutoCloseable {
               int first = separate.map().firstSource(p.layer(), keys.size());
               int end = first + separate.map().width();
               String at = "layers." + p.layer();
-              kv[0] = linear(rows(beside(keys.subList(first, end)), sink, tail), at + ".key");
-              kv[1] = linear(rows(beside(values.subList(first, end)), sink, tail), at + ".value");
+              kv[0] =
+                  torch.linear(
+                      TorchLayers.rows(TorchLayers.beside(keys.subList(first, end)), sink, tail),
+                      at + ".key");
+              kv[1] =
+                  torch.linear(
+                      TorchLayers.rows(TorchLayers.beside(values.subList(first, end)), sink, tail),
+                      at + ".value");
             };
       }
     }
 
     NDArray consistency = null;
-    NDArray exactMask = rows(mask, 0, exactRows);
-    Turn own = turn.rows(0, exactRows);
-    Turn others = turn.rows(exactRows, length);
+    NDArray exactMask = TorchLayers.rows(mask, 0, exactRows);
+    TorchLayers.Turn own = turn.rows(0, exactRows);
+    TorchLayers.Turn others = turn.rows(exactRows, length);
     for (LinearProjection p : predictor.projections()) {
       int layer = p.layer();
       NDArray[] kv = new NDArray[2];
@@ -449,46 +358,36 @@ final class TrainingGraph implements AutoCloseable {
               .add(kv[1].sub(exactRows(exact.values(layer), sink, tail)).abs().mean());
       consistency = consistency == null ? error : consistency.add(error);
       String at = "base." + layer + ".";
-      NDArray normed = rmsNorm(x, get(at + "attention_norm"), shape);
+      NDArray normed = torch.rmsNorm(x, arrays.get(at + "attention_norm"), shape);
       NDArray keys =
-          rotate(linear(normed, at + "key"), own, shape).concat(rotate(kv[0], others, shape), 0);
-      NDArray values = linear(normed, at + "value").concat(kv[1], 0);
-      x = x.add(attention(at, normed, keys, values, own, exactMask, shape));
-      x = x.add(feedForward(at, rmsNorm(x, get(at + "feed_forward_norm"), shape)));
+          TorchLayers.rotate(torch.linear(normed, at + "key"), own, shape)
+              .concat(TorchLayers.rotate(kv[0], others, shape), 0);
+      NDArray values = torch.linear(normed, at + "value").concat(kv[1], 0);
+      x = x.add(torch.attention(at, normed, keys, values, own, exactMask, shape));
+      x =
+          x.add(
+              torch.feedForward(at, torch.rmsNorm(x, arrays.get(at + "feed_forward_norm"), shape)));
     }
-    NDArray last = rmsNorm(rows(x, exactRows - m, exactRows), get("norm"), shape);
+    NDArray last =
+        torch.rmsNorm(TorchLayers.rows(x, exactRows - m, exactRows), arrays.get("norm"), shape);
     return new Outcome(
-        linear(last, get("head"), null),
+        TorchLayers.linear(last, arrays.get("head"), null),
         auxiliaryTerm,
-        Objects.requireNonNull(consistency).mul(number(1.0 / predictor.projections().size())));
+        Objects.requireNonNull(consistency)
+            .mul(arrays.number(1.0 / predictor.projections().size())));
   }
 
   /** Projects the streams of a PREFIX auxiliary's sources, {@code (predicted row, hidden)} each. */
   private BiConsumer<LinearProjection, NDArray[]> predictFrom(List<NDArray> features) {
     NDArray stream = NDArrays.concat(new NDList(features), 1); // (predicted row, features)
     return (p, kv) -> {
-      kv[0] = linear(stream, "layers." + p.layer() + ".key");
-      kv[1] = linear(stream, "layers." + p.layer() + ".value");
+      kv[0] = torch.linear(stream, "layers." + p.layer() + ".key");
+      kv[1] = torch.linear(stream, "layers." + p.layer() + ".value");
     };
-  }
-
-  /** Columns of several arrays of as many rows side by side. */
-  private static NDArray beside(List<NDArray> arrays) {
-    return arrays.size() == 1 ? arrays.getFirst() : NDArrays.concat(new NDList(arrays), 1);
   }
 
   private static float[] stream(Map<Integer, float[]> streams, int layer) {
     return Objects.requireNonNull(streams.get(layer));
-  }
-
-  /** Some rows of a stream {@code (position, hidden)}. */
-  private NDArray pick(float[] stream, int[] positions) {
-    int hidden = shape.hidden();
-    float[] rows = new float[positions.length * hidden]; // (row, hidden)
-    for (int i = 0; i < positions.length; i++) {
-      System.arraycopy(stream, positions[i] * hidden, rows, i * hidden, hidden);
-    }
-    return array(rows, positions.length, hidden);
   }
 
   /**
@@ -506,142 +405,44 @@ final class TrainingGraph implements AutoCloseable {
     ModelWeights reader = separate.weights(base.weights());
     ModelShape s = reader.shape();
     int[] order = PrefillEngine.range(0, tokens.length);
-    Turn turn = turn(reader.rope(), order);
-    NDArray mask = mask(order);
+    TorchLayers.Turn turn = torch.turn(reader.rope(), order);
+    NDArray mask = torch.mask(order);
     float[] embedded = new float[tokens.length * s.hidden()]; // (row, hidden)
     for (int i = 0; i < tokens.length; i++) {
       reader.embedding().row(tokens[i], embedded, i * s.hidden());
     }
-    NDArray x = array(embedded, tokens.length, s.hidden());
+    NDArray x = arrays.array(embedded, tokens.length, s.hidden());
     for (int layer = 0; layer < s.layers(); layer++) {
       String at = "auxiliary." + layer + ".";
-      NDArray normed = rmsNorm(x, get(at + "attention_norm"), s);
-      NDArray key = linear(normed, at + "key");
-      NDArray value = linear(normed, at + "value");
+      NDArray normed = torch.rmsNorm(x, arrays.get(at + "attention_norm"), s);
+      NDArray key = torch.linear(normed, at + "key");
+      NDArray value = torch.linear(normed, at + "value");
       keys.add(key);
       values.add(value);
       if (layer == s.layers() - 1 && next < 0) {
         return null;
       }
-      x = x.add(attention(at, normed, rotate(key, turn, s), value, turn, mask, s));
-      x = x.add(feedForward(at, rmsNorm(x, get(at + "feed_forward_norm"), s)));
+      x =
+          x.add(
+              torch.attention(at, normed, TorchLayers.rotate(key, turn, s), value, turn, mask, s));
+      x = x.add(torch.feedForward(at, torch.rmsNorm(x, arrays.get(at + "feed_forward_norm"), s)));
     }
     int[] targets = IntStream.concat(IntStream.of(tokens).skip(1), IntStream.of(next)).toArray();
-    NDArray logits = linear(rmsNorm(x, get("norm"), s), get("head"), null);
+    NDArray logits =
+        TorchLayers.linear(torch.rmsNorm(x, arrays.get("norm"), s), arrays.get("head"), null);
     return crossEntropy(logits.logSoftmax(-1), targets);
   }
-
-  // --- the operations of a layer
 
   private NDArray embed(int[] tokens, int[] order) {
     float[] x = new float[order.length * shape.hidden()]; // (row, hidden)
     for (int i = 0; i < order.length; i++) {
       base.weights().embedding().row(tokens[order[i]], x, i * shape.hidden());
     }
-    return array(x, order.length, shape.hidden());
+    return arrays.array(x, order.length, shape.hidden());
   }
 
   private NDArray exactRows(float[] rows, int from, int to) {
     int kv = shape.kvLength();
-    return array(Arrays.copyOfRange(rows, from * kv, to * kv), to - from, kv);
-  }
-
-  private Turn turn(RopeTable rope, int[] positions) {
-    int half = rope.halfHead();
-    float[] cos = new float[positions.length * half]; // (row, halfHead)
-    float[] sin = new float[positions.length * half];
-    for (int i = 0; i < positions.length; i++) {
-      System.arraycopy(rope.cos(), positions[i] * half, cos, i * half, half);
-      System.arraycopy(rope.sin(), positions[i] * half, sin, i * half, half);
-    }
-    return new Turn(array(cos, positions.length, 1, half), array(sin, positions.length, 1, half));
-  }
-
-  /** {@code (query row, key row)}: 0 where the key is not after the query, else all but -∞. */
-  private NDArray mask(int[] positions) {
-    int n = positions.length;
-    float[] mask = new float[n * n];
-    for (int q = 0; q < n; q++) {
-      for (int k = 0; k < n; k++) {
-        mask[q * n + k] = positions[k] <= positions[q] ? 0 : HIDDEN_FROM;
-      }
-    }
-    return array(mask, n, n);
-  }
-
-  private static NDArray rows(NDArray x, long from, long to) {
-    return x.get(new NDIndex("{}:{}", from, to));
-  }
-
-  private NDArray rmsNorm(NDArray x, @Nullable NDArray weight, ModelShape s) {
-    NDArray root = x.square().mean(new int[] {-1}, true).add(number(s.normEpsilon())).sqrt();
-    NDArray normed = x.div(root);
-    return weight == null ? normed : normed.mul(weight);
-  }
-
-  /** A map by name, be it a matrix with or without bias, or a {@link LinearMap}. */
-  private NDArray linear(NDArray x, String name) {
-    NDArray plain = optional(name);
-    return plain == null
-        ? linear(x, get(name + ".weight"), get(name + ".bias"))
-        : linear(x, plain, optional(name + ".bias"));
-  }
-
-  private static NDArray linear(NDArray x, NDArray weight, @Nullable NDArray bias) {
-    return (bias == null ? Linear.linear(x, weight) : Linear.linear(x, weight, bias))
-        .singletonOrThrow();
-  }
-
-  /** RoPE over {@code (row, heads * headSize)}. */
-  private static NDArray rotate(NDArray x, Turn turn, ModelShape s) {
-    long rows = x.getShape().get(0);
-    long width = x.getShape().get(1);
-    long half = s.headSize() / 2;
-    NDArray split = x.reshape(rows, width / s.headSize(), s.headSize());
-    NDArray a = split.get(new NDIndex(":, :, :{}", half));
-    NDArray b = split.get(new NDIndex(":, :, {}:", half));
-    return a.mul(turn.cos)
-        .sub(b.mul(turn.sin))
-        .concat(a.mul(turn.sin).add(b.mul(turn.cos)), 2)
-        .reshape(rows, width);
-  }
-
-  /**
-   * Attention with its output map.
-   *
-   * @param normed {@code (row, hidden)}: who asks
-   * @param keys {@code (key row, kvLength)} after RoPE
-   * @param values {@code (key row, kvLength)}
-   * @param mask {@code (row, key row)}
-   */
-  private NDArray attention(
-      String at,
-      NDArray normed,
-      NDArray keys,
-      NDArray values,
-      Turn turn,
-      NDArray mask,
-      ModelShape s) {
-    long rows = normed.getShape().get(0);
-    long all = keys.getShape().get(0);
-    int group = s.heads() / s.kvHeads();
-    int size = s.headSize();
-    NDArray query =
-        rotate(linear(normed, at + "query"), turn, s)
-            .mul(number(s.attentionScale()))
-            .reshape(rows, s.kvHeads(), group, size)
-            .transpose(1, 2, 0, 3); // (kv head, group, row, size)
-    NDArray k = keys.reshape(all, s.kvHeads(), 1, size).transpose(1, 2, 3, 0);
-    NDArray v = values.reshape(all, s.kvHeads(), 1, size).transpose(1, 2, 0, 3);
-    NDArray attended =
-        query.matMul(k).add(mask).softmax(-1).matMul(v); // (kv head, group, row, size)
-    NDArray merged = attended.transpose(2, 0, 1, 3).reshape(rows, s.attentionLength());
-    return linear(merged, get(at + "output"), null);
-  }
-
-  private NDArray feedForward(String at, NDArray normed) {
-    NDArray gate = linear(normed, get(at + "gate"), null);
-    NDArray silu = gate.mul(Activation.sigmoid(gate));
-    return linear(silu.mul(linear(normed, get(at + "up"), null)), get(at + "down"), null);
+    return arrays.array(Arrays.copyOfRange(rows, from * kv, to * kv), to - from, kv);
   }
 }
