@@ -26,10 +26,10 @@ import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.model.WeightType;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
-import io.github.kvp4j.predictor.KeystoneTest;
 import io.github.kvp4j.predictor.KvPredictor;
 import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.PredictedPrefill;
+import io.github.kvp4j.predictor.PredictorCases;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.sampling.Sampler;
@@ -83,7 +83,7 @@ class EvaluationTest {
   @TempDir Path folder;
 
   private static List<EvaluationRow> rows() {
-    KvPredictor predictor = KeystoneTest.wildPrefix(WEIGHTS.shape(), 2, List.of(0, 2), Set.of());
+    KvPredictor predictor = PredictorCases.wildPrefix(WEIGHTS.shape(), 2, List.of(0, 2), Set.of());
     PredictedPrefill prediction = new PredictedPrefill(BASE, predictor);
     Anchors anchors = new Anchors(2, 4, 0);
     ExactRow exact = new ExactRow(BASE);

@@ -49,10 +49,10 @@ class RefinementTest {
   static Stream<Arguments> predictors() {
     return Stream.of(
         Arguments.argumentSet(
-            "prefix", KeystoneTest.wildPrefix(SHAPE, 2, List.of(0, 2), Set.of()), 2),
+            "prefix", PredictorCases.wildPrefix(SHAPE, 2, List.of(0, 2), Set.of()), 2),
         Arguments.argumentSet(
-            "linearised", KeystoneTest.wildPrefix(SHAPE, 3, List.of(3), Set.of(1, 2)), 1),
-        Arguments.argumentSet("sibling", KeystoneTest.wildSibling(WEIGHTS), 0));
+            "linearised", PredictorCases.wildPrefix(SHAPE, 3, List.of(3), Set.of(1, 2)), 1),
+        Arguments.argumentSet("sibling", PredictorCases.wildSibling(WEIGHTS), 0));
   }
 
   @ParameterizedTest
@@ -113,7 +113,7 @@ class RefinementTest {
 
   @Test
   void aPieceThatWasCancelledCanBeTakenAgain() {
-    Refinement rest = refinable(KeystoneTest.wildPrefix(SHAPE, 2, List.of(2), Set.of())).rest();
+    Refinement rest = refinable(PredictorCases.wildPrefix(SHAPE, 2, List.of(2), Set.of())).rest();
     rest.advance(20, Cancellation.NEVER);
     AtomicInteger asked = new AtomicInteger();
     assertThatThrownBy(() -> rest.advance(20, () -> asked.incrementAndGet() > 1))
