@@ -266,7 +266,11 @@ public final class KvpTokenizer {
     byte[] bytes = piece.getBytes(StandardCharsets.UTF_8);
     StringBuilder letters = new StringBuilder(bytes.length);
     for (byte b : bytes) {
-      letters.append(BYTE_TO_CHAR[b & 0xff]);
+      char letter = BYTE_TO_CHAR[b & 0xff];
+      // a vocabulary may lack bytes, control characters mostly; Hugging Face leaves them out
+      if (model.unkToken != null || model.vocabLookup.containsKey(String.valueOf(letter))) {
+        letters.append(letter);
+      }
     }
     String text = letters.toString();
     int n = text.length();
@@ -304,7 +308,9 @@ public final class KvpTokenizer {
       if (id == null) {
         throw new KvpException(
             KvpException.Kind.MALFORMED_FILE,
-            "The tokenizer has no token for the byte " + bytes[i] + " and no unknown token.");
+            "The tokenizer has no token for '"
+                + text.substring(i, end[i])
+                + "', which its merges or its unknown token lead to; mend its tokenizer.json.");
       }
       ids.add(id.intValue());
     }

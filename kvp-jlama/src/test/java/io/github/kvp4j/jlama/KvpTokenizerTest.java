@@ -286,6 +286,20 @@ class KvpTokenizerTest {
     assertThat(TINY.ours.id("<|im_end|>")).isEqualTo(TinyModelDirectory.IM_END);
   }
 
+  /** As Hugging Face does it: gone before anything is merged, so that what it parted is merged. */
+  @Test
+  void bytesThatTheVocabularyLacksAreLeftOut() {
+    ObjectNode tokenizer = TinyModelDirectory.tokenizer(List.of("! !"), false);
+    ObjectNode vocabulary = (ObjectNode) tokenizer.path("model").path("vocab");
+    String lacking = "\u0113"; // stands for byte 19
+    assertThat(vocabulary.remove(lacking)).isNotNull();
+    ((ObjectNode) tokenizer.path("model")).remove("unk_token");
+    Tiny tiny = tiny(tokenizer);
+    assertThat(pieces(tiny, "!\u0013!")).containsExactly("!!");
+    assertThat(pieces(tiny, "a\u0013b")).containsExactly("a", "b");
+    assertThat(tiny.ours.encode("\u0013")).isEmpty();
+  }
+
   // --- merging by rank
 
   @Test
