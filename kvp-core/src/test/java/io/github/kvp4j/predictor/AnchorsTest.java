@@ -110,19 +110,9 @@ class AnchorsTest {
     IntStream.range(0, anchors.sink()).forEach(expected::add);
     IntStream.range(n - anchors.tail(), n).forEach(expected::add);
 
-    KvCache cache = new KvCache(shape, n);
-    new PredictedPrefill(
-            new PrefillEngine(weights, BaseChecks.KERNELS),
-            PredictorCases.ownMaps(weights, split, List.of(split)))
-        .prefill(tokens, 0, anchors, cache, Cancellation.NEVER);
-    Set<Integer> exact =
-        IntStream.range(0, n)
-            .filter(p -> cache.state(split, p) == KvCache.RowState.EXACT)
-            .boxed()
-            .collect(Collectors.toCollection(TreeSet::new));
-    assertThat(exact).isEqualTo(expected);
-    BaseChecks.assertIsBase(
-        weights, PredictorCases.ownMaps(weights, split, List.of(split)), anchors, n);
+    KvPredictor own = PredictorCases.ownMaps(weights, split, List.of(split));
+    assertThat(exactOf(weights, own, anchors, tokens, 0)).isEqualTo(expected);
+    BaseChecks.assertIsBase(weights, own, anchors, n);
   }
 
   /**

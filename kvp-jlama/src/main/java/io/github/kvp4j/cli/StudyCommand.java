@@ -118,6 +118,9 @@ final class StudyCommand implements Callable<Integer> {
    */
   private static final int AUXILIARY_TOKENS = 20_000;
 
+  /** Below this share prompts are as short as a test of the study itself asks for. */
+  private static final double TINY = 0.02;
+
   private static final JsonMapper JSON = JsonMapper.builder().build();
 
   @Mixin private ModelOption model = new ModelOption();
@@ -371,10 +374,10 @@ final class StudyCommand implements Callable<Integer> {
     Map<String, Double> shares = new TreeMap<>(fewer);
     if (predictors.isEmpty()) {
       shares.put("predict:" + FAST, FAST_SHARE * shares.getOrDefault("predict", 1.0));
-    }
-    if (predictors.isEmpty() && used.size() > BUNDLED.size()) {
-      for (String mode : AUXILIARY_MODES) {
-        shares.put(mode + ":" + LAYER_PRUNED, AUXILIARY_SHARE * shares.getOrDefault(mode, 1.0));
+      if (used.size() > BUNDLED.size()) {
+        for (String mode : AUXILIARY_MODES) {
+          shares.put(mode + ":" + LAYER_PRUNED, AUXILIARY_SHARE * shares.getOrDefault(mode, 1.0));
+        }
       }
     }
     Collections.addAll(
@@ -399,32 +402,17 @@ final class StudyCommand implements Callable<Integer> {
       boolean native16 = ModelOption.engine(loaded).kernels().name().startsWith("onednn");
       suffix = native16 ? "-onednn" : "";
     }
-    boolean large = scale >= 1;
-    boolean tiny = scale < 0.02;
     String rows = "exact" + suffix;
     if (model.isDefault()) {
       rows += ",predict" + suffix + ",predict-balanced" + suffix + ",predict-fast" + suffix;
     }
-    steps.add(
-        bench(
-            folder,
-            "bench",
-            rows,
-            large ? "128,512,2048" : tiny ? "32,64" : "128,512",
-            tiny ? "1,4" : "1,4,8",
-            large ? "3" : "1"));
-    steps.add(
-        bench(
-            folder,
-            "bench-jlama",
-            "jlama",
-            large ? "128,512,2048" : tiny ? "32,64" : "128,512",
-            "1",
-            large ? "3" : "1"));
+    steps.add(bench(folder, "bench", rows, scale < TINY ? "1,4" : "1,4,8"));
+    steps.add(bench(folder, "bench-jlama", "jlama", "1"));
   }
 
-  private Step bench(
-      Path folder, String name, String rows, String lengths, String batches, String runs) {
+  private Step bench(Path folder, String name, String rows, String batches) {
+    String lengths = scale >= 1 ? "128,512,2048" : scale < TINY ? "32,64" : "128,512";
+    String runs = scale >= 1 ? "3" : "1";
     List<String> words = new ArrayList<>(List.of("bench"));
     words.addAll(model.folderWords());
     Collections.addAll(

@@ -62,6 +62,7 @@ public final class KvpTokenizer {
   private final Tokenizer jlama;
   private final TokenizerModel model;
   private final boolean byteLevel;
+  private final boolean[] readable = new boolean[256]; // [byte] whether it becomes a token at all
   private final Map<String, int[]> pieces = new ConcurrentHashMap<>();
   private final int longestToken;
   private final @Nullable Pattern special;
@@ -72,6 +73,11 @@ public final class KvpTokenizer {
     // the letter that stands for a space is in every byte-level vocabulary and in no other
     this.byteLevel =
         !model.byteFallback && model.vocabLookup.containsKey(String.valueOf(BYTE_TO_CHAR[' ']));
+    // a vocabulary may lack bytes, control characters mostly; Hugging Face leaves them out
+    for (int b = 0; b < readable.length; b++) {
+      readable[b] =
+          model.unkToken != null || model.vocabLookup.containsKey(String.valueOf(BYTE_TO_CHAR[b]));
+    }
     this.longestToken =
         Math.max(1, model.vocabLookup.keySet().stream().mapToInt(String::length).max().orElse(1));
     this.special = special(model);
@@ -266,10 +272,8 @@ public final class KvpTokenizer {
     byte[] bytes = piece.getBytes(StandardCharsets.UTF_8);
     StringBuilder letters = new StringBuilder(bytes.length);
     for (byte b : bytes) {
-      char letter = BYTE_TO_CHAR[b & 0xff];
-      // a vocabulary may lack bytes, control characters mostly; Hugging Face leaves them out
-      if (model.unkToken != null || model.vocabLookup.containsKey(String.valueOf(letter))) {
-        letters.append(letter);
+      if (readable[b & 0xff]) {
+        letters.append(BYTE_TO_CHAR[b & 0xff]);
       }
     }
     String text = letters.toString();
