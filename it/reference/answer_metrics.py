@@ -17,7 +17,8 @@
 SQuAD 1.1 (evaluate-v1.1.py), TriviaQA (triviaqa_evaluation.py), Natural Questions open (ORQA's
 normalisation) and GSM8K (dataset.py) are written down anew here from their published rules; pass@k
 is computed as a quotient of binomial coefficients, exactly. The answers are made from the word
-lists below with a fixed seed; no text of any dataset is in them.
+lists below with a fixed seed; no text of any dataset is in them. official_metrics.py holds what comes of
+it against the scripts themselves.
 """
 
 import argparse

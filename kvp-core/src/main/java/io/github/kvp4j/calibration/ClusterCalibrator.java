@@ -44,7 +44,7 @@ public final class ClusterCalibrator implements Calibrator {
   private final Base base;
   private final CalibrationSettings settings;
   private final RidgeCalibrator solver;
-  private final ArrayList<Texts> parts = new ArrayList<>();
+  private final List<Texts> parts;
   private final CalibrationProgress progress;
   private final long tokens;
 
@@ -69,13 +69,19 @@ public final class ClusterCalibrator implements Calibrator {
     this.solver =
         new RidgeCalibrator(
             base.engine(), settings, List.of(), CalibrationProgress.SILENT, Cancellation.NEVER);
-    // twice as many parts as places: a place that is slow, or gone, leaves less behind
+    this.parts = parts(cluster, usable);
+  }
+
+  /** The texts in parts; twice as many as places, so that a slow or lost one leaves less behind. */
+  static List<Texts> parts(Cluster cluster, List<int[]> usable) {
+    List<Texts> parts = new ArrayList<>();
     int count = Math.clamp(2L * cluster.width(), 1, Math.max(1, usable.size()));
     for (int p = 0; p < count; p++) {
       int from = (int) ((long) usable.size() * p / count);
       int to = (int) ((long) usable.size() * (p + 1) / count);
       parts.add(new Texts(from, usable.size(), new ArrayList<>(usable.subList(from, to))));
     }
+    return parts;
   }
 
   /**
@@ -84,7 +90,7 @@ public final class ClusterCalibrator implements Calibrator {
    * @param first number of the first
    * @param all how many there are in all parts
    */
-  private record Texts(int first, int all, ArrayList<int[]> tokens) implements Serializable {}
+  record Texts(int first, int all, ArrayList<int[]> tokens) implements Serializable {}
 
   /** A map as it is sent. */
   private record SentMap(int rows, int columns, float[] weight, float[] bias)

@@ -24,11 +24,11 @@ import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.LinearProjection;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
@@ -44,6 +44,8 @@ public final class SeparateCalibrator implements Calibrator {
   private final int sink;
   private final List<Double> lambdas;
   private final List<int[]> texts;
+  private final int first;
+  private final int all;
   private final CalibrationProgress progress;
   private final Cancellation cancellation;
   private final Map<String, Double> chosen = new TreeMap<>();
@@ -63,11 +65,42 @@ public final class SeparateCalibrator implements Calibrator {
       List<int[]> texts,
       CalibrationProgress progress,
       Cancellation cancellation) {
+    this(
+        base,
+        auxiliary,
+        sink,
+        lambdas,
+        usable(sink, texts),
+        0,
+        usable(sink, texts).size(),
+        progress,
+        cancellation);
+  }
+
+  /**
+   * Prepares the sums of a part of the texts.
+   *
+   * @param texts of the part, all of them usable
+   * @param first number of the part's first text
+   * @param all how many texts there are in all parts
+   */
+  SeparateCalibrator(
+      PrefillEngine base,
+      Auxiliary.Separate auxiliary,
+      int sink,
+      List<Double> lambdas,
+      List<int[]> texts,
+      int first,
+      int all,
+      CalibrationProgress progress,
+      Cancellation cancellation) {
     this.base = base;
     this.auxiliary = auxiliary;
     this.sink = sink;
     this.lambdas = List.copyOf(lambdas);
-    this.texts = texts.stream().filter(t -> t.length > sink + 1).toList();
+    this.texts = List.copyOf(texts);
+    this.first = first;
+    this.all = all;
     this.progress = progress;
     this.cancellation = cancellation;
     int layers = base.weights().shape().layers();
@@ -94,6 +127,11 @@ public final class SeparateCalibrator implements Calibrator {
     }
   }
 
+  /** Those that have positions besides the sink. */
+  static List<int[]> usable(int sink, List<int[]> texts) {
+    return texts.stream().filter(t -> t.length > sink + 1).toList();
+  }
+
   @Override
   public Map<String, Double> chosenLambdas() {
     return new TreeMap<>(chosen);
@@ -105,11 +143,13 @@ public final class SeparateCalibrator implements Calibrator {
   }
 
   /** The regressions into all base layers, of keys or of values, for training or held-out texts. */
-  private static final class Side {
-    /** By the first of the auxiliary layers that are read together. */
-    final SortedMap<Integer, NormalEquations> inputs = new TreeMap<>();
+  private static final class Side implements Serializable {
+    private static final long serialVersionUID = 1L;
 
-    final List<NormalEquations> targets = new ArrayList<>(); // by base layer
+    /** By the first of the auxiliary layers that are read together. */
+    final TreeMap<Integer, NormalEquations> inputs = new TreeMap<>();
+
+    final ArrayList<NormalEquations> targets = new ArrayList<>(); // by base layer
 
     Side(int features, int outputs, List<Integer> firsts) {
       for (int first : firsts) {
@@ -117,6 +157,13 @@ public final class SeparateCalibrator implements Calibrator {
             inputs
                 .computeIfAbsent(first, f -> new NormalEquations(features, 1))
                 .sharingInputs(outputs));
+      }
+    }
+
+    void plus(Side other) {
+      other.inputs.forEach((first, more) -> inputsOf(first).mergeInputs(more));
+      for (int layer = 0; layer < targets.size(); layer++) {
+        targets.get(layer).mergeTargets(other.targets.get(layer));
       }
     }
 
@@ -147,51 +194,86 @@ public final class SeparateCalibrator implements Calibrator {
     }
   }
 
+  /** What is summed up over texts. */
+  static final class Sums implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    // training, held out
+    private final Side[] keys;
+    private final Side[] values;
+
+    private Sums(int features, int outputs, List<Integer> firsts) {
+      keys = new Side[] {new Side(features, outputs, firsts), new Side(features, outputs, firsts)};
+      values =
+          new Side[] {new Side(features, outputs, firsts), new Side(features, outputs, firsts)};
+    }
+
+    /** Adds those of other texts. */
+    Sums plus(Sums other) {
+      for (int held = 0; held < keys.length; held++) {
+        keys[held].plus(other.keys[held]);
+        values[held].plus(other.values[held]);
+      }
+      return this;
+    }
+  }
+
+  /** The first auxiliary layer that each layer of the base is predicted from. */
+  private List<Integer> firsts(ModelShape from) {
+    return IntStream.range(0, base.weights().shape().layers())
+        .mapToObj(layer -> auxiliary.map().firstSource(layer, from.layers()))
+        .toList();
+  }
+
   @Override
   public KvPredictor fit() {
+    progress.start("calibrate", texts.stream().mapToLong(t -> t.length).sum());
+    return solve(sums());
+  }
+
+  /** Has both models read the texts. */
+  Sums sums() {
     ModelShape to = base.weights().shape();
     PrefillEngine reader = new PrefillEngine(auxiliary.weights(base.weights()), base.kernels());
     ModelShape from = reader.weights().shape();
-    List<Integer> firsts =
-        IntStream.range(0, to.layers())
-            .mapToObj(layer -> auxiliary.map().firstSource(layer, from.layers()))
-            .toList();
-    int features = auxiliary.map().width() * from.kvLength();
-    int outputs = to.kvLength();
-    // training, held out
-    Side[] keys = {new Side(features, outputs, firsts), new Side(features, outputs, firsts)};
-    Side[] values = {new Side(features, outputs, firsts), new Side(features, outputs, firsts)};
+    List<Integer> firsts = firsts(from);
+    Sums sums = new Sums(auxiliary.map().width() * from.kvLength(), to.kvLength(), firsts);
     int longest = texts.stream().mapToInt(t -> t.length).max().orElse(1);
     KvCache exact = new KvCache(to, longest);
     KvCache own = new KvCache(from, longest);
-    progress.start("calibrate", texts.stream().mapToLong(t -> t.length).sum());
     for (int t = 0; t < texts.size(); t++) {
       int[] text = texts.get(t);
       read(base, text, exact);
       read(reader, text, own);
-      int held = t % HOLD_OUT == HOLD_OUT - 1 && texts.size() >= 2 * HOLD_OUT ? 1 : 0;
+      int held = (first + t) % HOLD_OUT == HOLD_OUT - 1 && all >= 2 * HOLD_OUT ? 1 : 0;
       int rows = text.length - sink;
       Kernels kernels = base.kernels();
-      keys[held].add(
+      sums.keys[held].add(
           kernels,
           rows,
           sink,
           firsts,
-          first -> features(first, text.length, from.kvLength(), own::keys),
+          source -> features(source, text.length, from.kvLength(), own::keys),
           exact::keys);
-      values[held].add(
+      sums.values[held].add(
           kernels,
           rows,
           sink,
           firsts,
-          first -> features(first, text.length, from.kvLength(), own::values),
+          source -> features(source, text.length, from.kvLength(), own::values),
           exact::values);
       progress.advance(text.length);
     }
-    List<LinearMap> keyMaps = solve(keys, firsts, "key");
-    List<LinearMap> valueMaps = solve(values, firsts, "value");
+    return sums;
+  }
+
+  /** The predictor that the sums of all texts give. */
+  KvPredictor solve(Sums sums) {
+    List<Integer> firsts = firsts(auxiliary.shape(base.weights().shape()));
+    List<LinearMap> keyMaps = solve(sums.keys, firsts, "key");
+    List<LinearMap> valueMaps = solve(sums.values, firsts, "value");
     List<LinearProjection> projections = new ArrayList<>();
-    for (int layer = 0; layer < to.layers(); layer++) {
+    for (int layer = 0; layer < firsts.size(); layer++) {
       projections.add(new LinearProjection(layer, keyMaps.get(layer), valueMaps.get(layer)));
     }
     return new KvPredictor(auxiliary, projections);

@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.evaluation;
 
+import io.github.kvp4j.KvpException;
 import io.github.kvp4j.corpus.TextCorpus;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -27,6 +28,14 @@ import java.util.function.Function;
  * @param following {@code [tokens]} fed one after the other
  */
 public record Continuation(int[] prompt, int[] following) {
+  /** Tokens of text that copied spans are taken from where nothing else is said. */
+  public static final int COPY_LENGTH = 320;
+
+  private static final int COPIED = 64;
+
+  /** Tokens at either end of the text that no copied span begins or ends in. */
+  private static final int MARGIN = 16;
+
   /**
    * Running text: prompts of 447 tokens and the 64 that follow.
    *
@@ -64,13 +73,42 @@ public record Continuation(int[] prompt, int[] following) {
       int from,
       int count,
       long seed) {
+    return copy(corpus, encode, separator, from, count, seed, COPY_LENGTH, COPIED);
+  }
+
+  /**
+   * Copied spans of {@code copied} tokens, out of {@code length} tokens of text.
+   *
+   * @throws KvpException BAD_ARGUMENT where the text is too short to have such a span far back
+   */
+  public static List<Continuation> copy(
+      TextCorpus corpus,
+      Function<String, int[]> encode,
+      int[] separator,
+      int from,
+      int count,
+      long seed,
+      int length,
+      int copied) {
+    long places = (long) length - copied - 2 * MARGIN;
+    if (places < 1) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "Prompts of "
+              + length
+              + " tokens are too short to copy "
+              + copied
+              + " tokens from; at least "
+              + (copied + 2L * MARGIN + 1)
+              + " are needed.");
+    }
     Random random = new Random(seed);
     List<Continuation> out = new ArrayList<>();
-    for (int[] t : corpus.take(encode, from, count, 320, 320)) {
-      int start = 16 + random.nextInt(320 - 64 - 32);
+    for (int[] t : corpus.take(encode, from, count, length, length)) {
+      int start = MARGIN + random.nextInt((int) places);
       int[] prompt = Arrays.copyOf(t, t.length + separator.length);
       System.arraycopy(separator, 0, prompt, t.length, separator.length);
-      out.add(new Continuation(prompt, Arrays.copyOfRange(t, start, start + 64)));
+      out.add(new Continuation(prompt, Arrays.copyOfRange(t, start, start + copied)));
     }
     return out;
   }

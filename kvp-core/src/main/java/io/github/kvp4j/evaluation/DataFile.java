@@ -13,6 +13,8 @@
  */
 package io.github.kvp4j.evaluation;
 
+import com.fasterxml.jackson.annotation.JsonSetter;
+import com.fasterxml.jackson.annotation.Nulls;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -22,6 +24,8 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,6 +33,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 import java.util.zip.GZIPInputStream;
+import org.jspecify.annotations.Nullable;
 
 /** Reads data files, plain or gzipped, and says in which line one is malformed. */
 public final class DataFile {
@@ -38,6 +43,7 @@ public final class DataFile {
           .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
           .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .defaultSetterInfo(JsonSetter.Value.forContentNulls(Nulls.FAIL))
           .build();
 
   private DataFile() {}
@@ -60,14 +66,14 @@ public final class DataFile {
             file,
             in -> {
               List<T> records = new ArrayList<>();
+              // a character for each byte, so that a line that is no UTF-8 can be named
               BufferedReader reader =
-                  new BufferedReader(
-                      new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()));
+                  new BufferedReader(new InputStreamReader(in, StandardCharsets.ISO_8859_1));
               int number = 0;
               for (String line = reader.readLine(); line != null; line = reader.readLine()) {
                 number++;
                 if (!line.isBlank()) {
-                  records.add(parsed(file, number, line, parse));
+                  records.add(parsed(file, number, line, l -> parse.apply(utf8(l))));
                 }
               }
               return records;
@@ -77,6 +83,17 @@ public final class DataFile {
           KvpException.Kind.MALFORMED_FILE, "The data file '" + file + "' is empty.");
     }
     return out;
+  }
+
+  private static String utf8(String bytes) {
+    try {
+      return StandardCharsets.UTF_8
+          .newDecoder()
+          .decode(ByteBuffer.wrap(bytes.getBytes(StandardCharsets.ISO_8859_1)))
+          .toString();
+    } catch (CharacterCodingException e) {
+      throw new IllegalArgumentException("it is not UTF-8", e);
+    }
   }
 
   private static <T> T parsed(Path file, int number, String line, Function<String, T> parse) {
@@ -94,24 +111,41 @@ public final class DataFile {
    *     are an error
    */
   public static <T> List<T> jsonLines(Path file, Class<T> type) {
+    return jsonLines(file, type, line -> line);
+  }
+
+  /**
+   * Reads JSON Lines; {@code type} as in {@link #jsonLines(Path, Class)}.
+   *
+   * @param make what a line is to become; an {@link IllegalArgumentException} says why it can't
+   */
+  public static <T, R> List<R> jsonLines(Path file, Class<T> type, Function<T, R> make) {
     return lines(
         file,
         line -> {
           try {
-            return JSON.readValue(line, type);
+            T read = JSON.readValue(line, type);
+            if (read == null) {
+              throw new IllegalArgumentException("it is null where an object is due");
+            }
+            return make.apply(read);
           } catch (JsonProcessingException e) {
             throw new IllegalArgumentException(reason(e), e);
           }
         });
   }
 
-  /** Reads one JSON document; {@code type} as in {@link #jsonLines}. */
+  /** Reads one JSON document; {@code type} as in {@link #jsonLines(Path, Class)}. */
   public static <T> T json(Path file, Class<T> type) {
     return open(
         file,
         in -> {
           try {
-            return JSON.readValue(in, type);
+            T read = JSON.readValue(in, type);
+            if (read == null) {
+              throw malformed(file, 1, "it is null where an object is due", null);
+            }
+            return read;
           } catch (JsonProcessingException e) {
             int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
             throw malformed(file, line, reason(e), e);
@@ -120,7 +154,7 @@ public final class DataFile {
   }
 
   /** The one-sentence failure for a line that is not what it should be. */
-  public static KvpException malformed(Path file, int line, String why, Throwable cause) {
+  public static KvpException malformed(Path file, int line, String why, @Nullable Throwable cause) {
     return new KvpException(
         KvpException.Kind.MALFORMED_FILE,
         "The data file '" + file + "' is malformed in line " + line + ": " + why + ".",

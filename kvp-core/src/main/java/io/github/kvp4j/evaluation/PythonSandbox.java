@@ -114,7 +114,8 @@ public final class PythonSandbox {
 
   /** Whether a program runs to its end within the limits and without an exception. */
   public boolean passes(String program) {
-    // the program's last word, which it can't know
+    // the last word, drawn anew each time: a program that merely prints or leaves early has not
+    // said it; one that goes looking for it among the interpreter's frames could
     byte[] nonce = new byte[16];
     words.nextBytes(nonce);
     byte[] word = HexFormat.of().formatHex(nonce).getBytes(StandardCharsets.US_ASCII);

@@ -36,6 +36,7 @@ import java.util.function.DoubleUnaryOperator;
  * @param items how many have the metric
  * @param relativeFlops prefill FLOPs as a share of the exact row's, mean over all items
  * @param ttftMillis time to first token in milliseconds, median over all items
+ * @param relativeTtft that median as a share of the first row's over the same items
  * @param millisPerToken time of each further token in milliseconds, median over the items that have
  *     one; 0 where none has
  */
@@ -49,6 +50,7 @@ public record ResultRow(
     @JsonProperty("items") int items,
     @JsonProperty("relative_flops") double relativeFlops,
     @JsonProperty("ttft_ms") double ttftMillis,
+    @JsonProperty("relative_ttft") double relativeTtft,
     @JsonProperty("ms_per_token") double millisPerToken) {
 
   /** What of the first row's score a row has, over the items of both: 1 is all of it. */
@@ -82,6 +84,11 @@ public record ResultRow(
       }
       double flops = of.stream().mapToDouble(ItemResult.Row::relativeFlops).sum() / of.size();
       double ttft = median(of.stream().mapToDouble(ItemResult.Row::ttftMillis).toArray());
+      double firstTtft =
+          median(
+              of.stream()
+                  .mapToDouble(r -> Objects.requireNonNull(firsts.get(r)).ttftMillis())
+                  .toArray());
       double each =
           median(
               of.stream().mapToDouble(ItemResult.Row::millisPerToken).filter(t -> t > 0).toArray());
@@ -98,6 +105,7 @@ public record ResultRow(
                       items,
                       flops,
                       ttft,
+                      firstTtft > 0 ? ttft / firstTtft : 0,
                       each));
       values.forEach((name, list) -> {
         boolean loss = name.equals(Evaluation.LOG_LOSS);

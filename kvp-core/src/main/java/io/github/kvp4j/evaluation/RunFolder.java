@@ -105,7 +105,8 @@ public final class RunFolder implements AutoCloseable {
     JsonNode now = JSON.readTree(JSON.writeValueAsString(settings));
     for (Iterator<String> names = now.fieldNames(); names.hasNext(); ) {
       String name = names.next();
-      if (!name.equals(LIMIT) && !now.get(name).equals(before.path(name))) {
+      // a run of an earlier version may say less of itself
+      if (!name.equals(LIMIT) && before.has(name) && !now.get(name).equals(before.get(name))) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,
             "The run in '"
@@ -113,7 +114,7 @@ public final class RunFolder implements AutoCloseable {
                 + "' had "
                 + name
                 + " "
-                + before.path(name)
+                + before.get(name)
                 + ", this one has "
                 + now.get(name)
                 + "; go on with the same settings, or name another folder.");

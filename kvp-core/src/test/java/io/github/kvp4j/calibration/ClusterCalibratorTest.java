@@ -23,6 +23,7 @@ import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.KvPredictor;
+import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
 import java.io.ByteArrayInputStream;
@@ -40,6 +41,8 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * What is fitted in parts, sent about as bytes and added up in any order, is what is fitted whole.
@@ -140,9 +143,59 @@ class ClusterCalibratorTest {
     }
   }
 
+  /** A machine's own models. */
+  private record TinyModelsOfMachine(boolean pruned) implements SeparateClusterCalibrator.Models {
+    @Override
+    public PrefillEngine base() {
+      return new TinyBase().engine();
+    }
+
+    @Override
+    public Auxiliary.Separate auxiliary() {
+      LayerMap map = new LayerMap(List.of(0, 0, 1, 1)).wide(2);
+      return pruned
+          ? new Auxiliary.LayerPruned(List.of(0, 2), List.of(), map)
+          : new Auxiliary.Sibling(WEIGHTS, map);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void partsComeToTheWholeForAnAuxiliaryThatReadsForItself(boolean pruned) {
+    List<int[]> texts = new ArrayList<>();
+    for (int i = 0; i < 43; i++) {
+      texts.add(TinyModels.tokens(i == 7 ? 3 : 40 + i, WEIGHTS.shape().vocabulary(), i));
+    }
+    TinyModelsOfMachine models = new TinyModelsOfMachine(pruned);
+    SeparateCalibrator whole =
+        new SeparateCalibrator(
+            models.base(),
+            models.auxiliary(),
+            2,
+            CalibrationSettings.LAMBDAS,
+            texts,
+            CalibrationProgress.SILENT,
+            Cancellation.NEVER);
+    List<LinearMap> a = maps(whole.fit());
+    SendingCluster cluster = new SendingCluster();
+    SeparateClusterCalibrator spread =
+        new SeparateClusterCalibrator(
+            cluster, models, 2, CalibrationSettings.LAMBDAS, texts, CalibrationProgress.SILENT);
+    List<LinearMap> b = maps(spread.fit());
+    assertThat(cluster.parts).isEqualTo(6);
+    assertThat(spread.tokens()).isEqualTo(whole.tokens());
+    assertThat(spread.chosenLambdas()).isEqualTo(whole.chosenLambdas()).hasSize(8);
+    assertThat(b).hasSameSizeAs(a).hasSize(8);
+    for (int i = 0; i < a.size(); i++) {
+      assertThat(relative(a.get(i), b.get(i))).as("map %d", i).isLessThan(1e-5);
+    }
+  }
+
   private static List<LinearMap> maps(KvPredictor predictor) {
-    List<LinearMap> out =
-        new ArrayList<>(((Auxiliary.Prefix) predictor.auxiliary()).linearised().values());
+    List<LinearMap> out = new ArrayList<>();
+    if (predictor.auxiliary() instanceof Auxiliary.Prefix prefix) {
+      out.addAll(prefix.linearised().values());
+    }
     predictor
         .projections()
         .forEach(p -> {

@@ -20,16 +20,15 @@ import io.github.kvp4j.calibration.ClusterCalibrator;
 import io.github.kvp4j.calibration.PredictorSearch;
 import io.github.kvp4j.calibration.RidgeCalibrator;
 import io.github.kvp4j.calibration.SeparateCalibrator;
+import io.github.kvp4j.calibration.SeparateClusterCalibrator;
 import io.github.kvp4j.cluster.Cluster;
 import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.evaluation.Continuation;
 import io.github.kvp4j.jlama.KvpModel;
-import io.github.kvp4j.model.LayerWeights;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.AuxiliaryKind;
 import io.github.kvp4j.predictor.KvPredictor;
-import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictorFile;
 import io.github.kvp4j.prefill.Cancellation;
@@ -264,11 +263,6 @@ final class CalibrateCommand implements Callable<Integer> {
       }
       case SIBLING -> needed("--auxiliary", auxiliary);
     }
-    if (spark != null && kind != AuxiliaryKind.PREFIX) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "--spark fits prefix predictors; fit one of kind " + kind + " without it.");
-    }
     TextCorpus corpus = TextCorpus.read(data, seed);
     try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build()) {
       PrefillEngine engine = ModelOption.engine(loaded);
@@ -409,54 +403,37 @@ final class CalibrateCommand implements Callable<Integer> {
               CalibrationSettings.LAMBDAS);
       return cluster == null
           ? new RidgeCalibrator(engine, settings, fit, progress, Cancellation.NEVER)
-          : new ClusterCalibrator(
-              cluster,
-              new ClusterBase(loaded.directory().toAbsolutePath().toString(), model.kernels()),
-              settings,
-              fit,
-              progress);
+          : new ClusterCalibrator(cluster, clusterBase(loaded), settings, fit, progress);
     }
-    LayerMap map = layerMap == null ? null : new LayerMap(layerMap);
-    Auxiliary.Separate reader;
-    if (kind == AuxiliaryKind.SIBLING) {
-      Auxiliary.Sibling sibling = loaded.sibling(needed("--auxiliary", auxiliary), map);
-      reader =
-          new Auxiliary.Sibling(sibling.weights(), sibling.map().wide(mapWidth), sibling.origin());
-    } else {
-      List<Integer> kept;
-      List<LayerWeights> trained = List.of();
-      if (auxiliary == null) {
-        kept = kept(needed("--keep", keep), engine.weights().shape().layers());
-      } else {
-        Auxiliary.LayerPruned before = layerPruned(loaded, auxiliary);
-        kept = before.kept();
-        trained = before.trained();
-        map = map == null ? before.map() : map;
-      }
-      reader =
-          new Auxiliary.LayerPruned(
-              kept,
-              trained,
-              (map == null ? LayerMap.ofKept(kept, engine.weights().shape().layers()) : map)
-                  .wide(mapWidth));
-    }
-    return new SeparateCalibrator(
-        engine, reader, sink, CalibrationSettings.LAMBDAS, fit, progress, Cancellation.NEVER);
+    SeparateAuxiliary words =
+        new SeparateAuxiliary(
+            kind,
+            keep == null ? List.of() : kept(keep, engine.weights().shape().layers()),
+            auxiliary == null ? "" : auxiliary.toAbsolutePath().toString(),
+            layerMap == null ? List.of() : layerMap,
+            mapWidth);
+    return cluster == null
+        ? new SeparateCalibrator(
+            engine,
+            words.of(loaded),
+            sink,
+            CalibrationSettings.LAMBDAS,
+            fit,
+            progress,
+            Cancellation.NEVER)
+        : new SeparateClusterCalibrator(
+            cluster,
+            new ClusterModels(clusterBase(loaded), words),
+            sink,
+            CalibrationSettings.LAMBDAS,
+            fit,
+            progress);
   }
 
-  /** The auxiliary of a layer-pruned predictor's file. */
-  private static Auxiliary.LayerPruned layerPruned(KvpModel loaded, Path file) {
-    Auxiliary auxiliary = loaded.readPredictor(file).predictor().auxiliary();
-    if (auxiliary instanceof Auxiliary.LayerPruned pruned) {
-      return pruned;
-    }
-    throw new KvpException(
-        KvpException.Kind.BAD_ARGUMENT,
-        "--auxiliary is "
-            + file
-            + ", a predictor of kind "
-            + auxiliary.kind()
-            + "; give one of kind LAYER_PRUNED.");
+  /** With the kernels that are chosen here, so that every machine computes what this one would. */
+  private static ClusterBase clusterBase(KvpModel loaded) {
+    return new ClusterBase(
+        loaded.directory().toAbsolutePath().toString(), ModelOption.kernelWord(loaded));
   }
 
   /** Reads {@code 0.5} or {@code 0-7,9}. */
@@ -505,21 +482,39 @@ final class CalibrateCommand implements Callable<Integer> {
   }
 
   /** The base on a machine of a cluster, loaded once in a process. */
-  private record ClusterBase(String directory, @Nullable String kernels)
-      implements ClusterCalibrator.Base {
+  private record ClusterBase(String directory, String kernels) implements ClusterCalibrator.Base {
     private static final Map<ClusterBase, KvpModel> LOADED = new ConcurrentHashMap<>();
+
+    KvpModel model() {
+      return LOADED.computeIfAbsent(
+          this,
+          b ->
+              KvpModel.builder(Path.of(b.directory))
+                  .kernels(b.kernels)
+                  .withoutPredictor()
+                  .warmUp(false)
+                  .build());
+    }
 
     @Override
     public PrefillEngine engine() {
-      return ModelOption.engine(
-          LOADED.computeIfAbsent(
-              this,
-              b ->
-                  KvpModel.builder(Path.of(b.directory))
-                      .kernels(b.kernels)
-                      .withoutPredictor()
-                      .warmUp(false)
-                      .build()));
+      return ModelOption.engine(model());
+    }
+  }
+
+  /** The two models of a fit on a machine of a cluster. */
+  private record ClusterModels(ClusterBase home, SeparateAuxiliary words)
+      implements SeparateClusterCalibrator.Models {
+    private static final Map<ClusterModels, Auxiliary.Separate> OPENED = new ConcurrentHashMap<>();
+
+    @Override
+    public PrefillEngine base() {
+      return home.engine();
+    }
+
+    @Override
+    public Auxiliary.Separate auxiliary() {
+      return OPENED.computeIfAbsent(this, m -> m.words.of(m.home.model()));
     }
   }
 }

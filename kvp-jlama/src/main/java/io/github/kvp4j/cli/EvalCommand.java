@@ -142,11 +142,10 @@ final class EvalCommand implements Callable<Integer> {
         }
       }
       if (spark != null) {
-        Path model = session.loaded().directory().toAbsolutePath();
         EvalOnCluster.run(
             spark,
             open,
-            EvalOnCluster.words(Objects.requireNonNull(spec), model),
+            EvalOnCluster.words(Objects.requireNonNull(spec), session.loaded()),
             lines -> {
               for (String line : lines) {
                 ItemResult result = RunFolder.result(line);

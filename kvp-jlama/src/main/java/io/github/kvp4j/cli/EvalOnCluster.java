@@ -15,6 +15,7 @@ package io.github.kvp4j.cli;
 
 import io.github.kvp4j.cluster.Cluster;
 import io.github.kvp4j.evaluation.RunFolder;
+import io.github.kvp4j.jlama.KvpModel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -74,13 +75,15 @@ final class EvalOnCluster {
     }
   }
 
-  /** A command line for another machine: the same model, files by whole paths. */
-  static List<String> words(CommandSpec spec, Path model) {
+  /** A command line for another machine: the same model and kernels, files by whole paths. */
+  static List<String> words(CommandSpec spec, KvpModel loaded) {
     List<String> words = new ArrayList<>();
-    words.addAll(List.of("--model", model.toAbsolutePath().toString()));
+    words.addAll(List.of("--model", loaded.directory().toAbsolutePath().toString()));
+    // those that were chosen here: a machine's own choice may round otherwise
+    words.addAll(List.of("--kernels", ModelOption.kernelWord(loaded)));
     for (OptionSpec option : spec.options()) {
       boolean ours =
-          List.of("--model", "--spark", "--out", "--resume", "--json", "--verbose")
+          List.of("--model", "--kernels", "--spark", "--out", "--resume", "--json", "--verbose")
               .contains(option.longestName());
       if (ours || option.originalStringValues().isEmpty()) {
         continue;

@@ -58,23 +58,37 @@ final class EvalReport {
     return report;
   }
 
-  /** The commit that this program was built from, where it runs from a checkout. */
+  /** The commit that this program was built from, where it runs from its own checkout. */
   private static String commit() {
     try {
       Path here =
-          Path.of(EvalReport.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-      Path folder = Objects.requireNonNull(here.toAbsolutePath().getParent());
+          Path.of(EvalReport.class.getProtectionDomain().getCodeSource().getLocation().toURI())
+              .toRealPath();
       Process git =
-          new ProcessBuilder("git", "rev-parse", "HEAD")
-              .directory(folder.toFile())
+          new ProcessBuilder("git", "rev-parse", "--show-toplevel", "HEAD")
+              .directory(Objects.requireNonNull(here.getParent()).toFile())
               .redirectError(ProcessBuilder.Redirect.DISCARD)
               .start();
-      String line =
-          new String(git.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip();
-      return line.matches("[0-9a-f]{40}") ? line : "unknown";
+      return commit(
+          here,
+          new String(git.getInputStream().readAllBytes(), StandardCharsets.UTF_8).lines().toList());
     } catch (IOException | URISyntaxException e) {
       return "unknown"; // no git here
     }
+  }
+
+  /**
+   * The commit, unless the program merely lies in a checkout of something else.
+   *
+   * @param here where the program's classes are
+   * @param said by git: the checkout's folder and its commit
+   */
+  static String commit(Path here, List<String> said) {
+    boolean own =
+        said.size() == 2
+            && said.get(1).matches("[0-9a-f]{40}")
+            && here.startsWith(Path.of(said.get(0), "kvp-jlama", "target"));
+    return own ? said.get(1) : "unknown";
   }
 
   static void print(List<ResultRow> table, int items, double length) {

@@ -25,13 +25,18 @@ import io.github.kvp4j.evaluation.TokenText;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.predictor.PredictorFile;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.zip.CRC32;
+import java.util.zip.CheckedInputStream;
 
 /** What the options of {@code kvp eval} come to: a loaded model, its rows and the items. */
 final class EvalSession implements AutoCloseable {
@@ -191,6 +196,7 @@ final class EvalSession implements AutoCloseable {
     settings.put("task", task.name());
     settings.put("data", data == null ? "" : FileName.of(data));
     settings.put("data_bytes", data == null ? 0 : size(data));
+    settings.put("data_checksum", data == null ? "" : checksum(data));
     settings.put(RunFolder.LIMIT, options.limit());
     settings.put("seed", options.seed());
     settings.put("shots", options.shots(task));
@@ -205,6 +211,12 @@ final class EvalSession implements AutoCloseable {
     files.forEach((name, file) -> checksums.put(name, NamedPredictors.checksum(file)));
     settings.put("predictors", checksums);
     settings.put("model", FileName.of(loaded.directory()));
+    loaded
+        .fingerprint()
+        .ifPresent(mark -> {
+          settings.put("model_weights", mark.weights());
+          settings.put("model_tokenizer", mark.tokenizer());
+        });
     settings.put("kernels", ModelOption.engine(loaded).kernels().getClass().getSimpleName());
     return settings;
   }
@@ -213,10 +225,25 @@ final class EvalSession implements AutoCloseable {
     try {
       return Files.size(file);
     } catch (IOException e) {
-      throw new KvpException(
-          KvpException.Kind.FILE_ACCESS,
-          "The data file '" + file + "' can't be read: " + KvpException.reason(e) + ".",
-          e);
+      throw unreadable(file, e);
     }
+  }
+
+  /** Of what is in a file, whatever it is called and wherever it lies. */
+  private static String checksum(Path file) {
+    CRC32 crc = new CRC32();
+    try (InputStream in = new CheckedInputStream(Files.newInputStream(file), crc)) {
+      in.transferTo(OutputStream.nullOutputStream());
+    } catch (IOException e) {
+      throw unreadable(file, e);
+    }
+    return String.format(Locale.ROOT, "%08x", crc.getValue());
+  }
+
+  private static KvpException unreadable(Path file, IOException e) {
+    return new KvpException(
+        KvpException.Kind.FILE_ACCESS,
+        "The data file '" + file + "' can't be read: " + KvpException.reason(e) + ".",
+        e);
   }
 }

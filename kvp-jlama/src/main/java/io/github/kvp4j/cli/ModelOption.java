@@ -16,6 +16,8 @@ package io.github.kvp4j.cli;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.importer.ModelStore;
+import io.github.kvp4j.kernel.OneDnnKernels;
+import io.github.kvp4j.kernel.ScalarKernels;
 import io.github.kvp4j.prefill.PrefillEngine;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -94,6 +96,15 @@ final class ModelOption {
   /** Starts loading it, with kernels of the caller's choice where the user names none. */
   KvpModel.Builder builder(String otherwise) {
     return KvpModel.builder(directory()).kernels(kernels == null ? otherwise : kernels);
+  }
+
+  /** What names the kernels of a loaded model, for another machine to take the same. */
+  static String kernelWord(KvpModel loaded) {
+    return switch (engine(loaded).kernels()) {
+      case OneDnnKernels o -> "onednn";
+      case ScalarKernels s -> "scalar";
+      default -> "vector";
+    };
   }
 
   /** The engine of a model that can be predicted. */

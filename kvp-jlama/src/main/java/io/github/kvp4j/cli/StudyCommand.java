@@ -17,11 +17,13 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.KvpModel;
+import io.github.kvp4j.jlama.Quality;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -174,6 +176,12 @@ final class StudyCommand implements Callable<Integer> {
   @Option(names = "--dry-run", description = "Show the commands, run none.")
   private boolean dryRun;
 
+  /** The model's own predictors by name, with their checksums; none where others are named. */
+  private final Map<String, String> ownPredictors = new LinkedHashMap<>();
+
+  /** Whether prompts are read by oneDNN here. */
+  private boolean onednn;
+
   /**
    * A step.
    *
@@ -196,6 +204,7 @@ final class StudyCommand implements Callable<Integer> {
       throw new KvpException(
           KvpException.Kind.FILE_ACCESS, "The folder '" + files + "' does not exist.");
     }
+    look();
     List<Step> steps = steps(files, folder);
     if (dryRun) {
       steps.forEach(step -> System.out.println("kvp " + String.join(" ", step.words)));
@@ -234,6 +243,20 @@ final class StudyCommand implements Callable<Integer> {
     return 0;
   }
 
+  /** Learns of the model what the steps depend on. */
+  private void look() {
+    try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build()) {
+      onednn = ModelOption.engine(loaded).kernels().name().startsWith("onednn");
+      if (predictors.isEmpty()) {
+        for (String name : BUNDLED) {
+          loaded
+              .findPredictor(Quality.valueOf(name.toUpperCase(Locale.ROOT)))
+              .ifPresent(file -> ownPredictors.put(name, NamedPredictors.checksum(file)));
+        }
+      }
+    }
+  }
+
   /** Whether a step was done with this very command line; the report is always made anew. */
   private static boolean isDone(Step step, Path own) throws IOException {
     if (step.name.equals(AUXILIARY)) {
@@ -270,9 +293,11 @@ final class StudyCommand implements Callable<Integer> {
                         "predictors",
                         predictors,
                         "anchors",
-                        anchors))));
+                        anchors,
+                        "own_predictors",
+                        ownPredictors))));
     Path file = folder.resolve("study.json");
-    if (Files.exists(file) && !JSON.readTree(file.toFile()).equals(now)) {
+    if (Files.exists(file) && !sameAs(JSON.readTree(file.toFile()), now)) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
           "The folder '"
@@ -282,6 +307,11 @@ final class StudyCommand implements Callable<Integer> {
               + "); go on with the same ones, or name another folder.");
     }
     JSON.writeValue(file.toFile(), now);
+  }
+
+  /** Whether all that a study says of itself is so now; one of an earlier version may say less. */
+  private static boolean sameAs(JsonNode before, JsonNode now) {
+    return before.properties().stream().allMatch(e -> e.getValue().equals(now.get(e.getKey())));
   }
 
   /** So many of a whole, at the study's scale, and at least some. */
@@ -294,7 +324,7 @@ final class StudyCommand implements Callable<Integer> {
     List<String> used = new ArrayList<>(predictors);
     Path texts = files.resolve(TEXTS);
     if (predictors.isEmpty()) {
-      used.addAll(BUNDLED);
+      used.addAll(ownPredictors.keySet());
       if (Files.exists(texts)) {
         steps.add(calibrate(texts, folder));
         used.add(folder.resolve(AUXILIARY).resolve(LAYER_PRUNED).toString());
@@ -373,8 +403,10 @@ final class StudyCommand implements Callable<Integer> {
     Collections.addAll(words, "--limit", String.valueOf(scaled(whole, 2)));
     Map<String, Double> shares = new TreeMap<>(fewer);
     if (predictors.isEmpty()) {
-      shares.put("predict:" + FAST, FAST_SHARE * shares.getOrDefault("predict", 1.0));
-      if (used.size() > BUNDLED.size()) {
+      if (ownPredictors.containsKey(FAST)) {
+        shares.put("predict:" + FAST, FAST_SHARE * shares.getOrDefault("predict", 1.0));
+      }
+      if (used.size() > ownPredictors.size()) {
         for (String mode : AUXILIARY_MODES) {
           shares.put(mode + ":" + LAYER_PRUNED, AUXILIARY_SHARE * shares.getOrDefault(mode, 1.0));
         }
@@ -397,13 +429,9 @@ final class StudyCommand implements Callable<Integer> {
   }
 
   private void addBench(List<Step> steps, Path folder) {
-    String suffix;
-    try (KvpModel loaded = model.builder().withoutPredictor().warmUp(false).build()) {
-      boolean native16 = ModelOption.engine(loaded).kernels().name().startsWith("onednn");
-      suffix = native16 ? "-onednn" : "";
-    }
+    String suffix = onednn ? "-onednn" : "";
     String rows = "exact" + suffix;
-    if (model.isDefault()) {
+    if (model.isDefault()) { // whose own predictors bench knows by these names
       rows += ",predict" + suffix + ",predict-balanced" + suffix + ",predict-fast" + suffix;
     }
     steps.add(bench(folder, "bench", rows, scale < TINY ? "1,4" : "1,4,8"));

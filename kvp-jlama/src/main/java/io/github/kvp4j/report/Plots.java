@@ -61,7 +61,7 @@ final class Plots {
   /** The plots that the results suffice for, maybe none. */
   List<Figure.Plot> of(RunResults results) {
     return switch (figure) {
-      case ACCURACY_TTFT -> accuracy(results, "time to first token", ResultRow::ttftMillis);
+      case ACCURACY_TTFT -> accuracy(results, "time to first token", ResultRow::relativeTtft);
       case ACCURACY_FLOPS -> accuracy(results, "prefill FLOPs", ResultRow::relativeFlops);
       case TTFT_LENGTH ->
           byLength(results, "Time to first token", "ms", RunResults.Time::ttftMillis);
@@ -114,6 +114,23 @@ final class Plots {
         .toList();
   }
 
+  /**
+   * The rows that a front may be made of: those asked half as many items as the row with the most,
+   * at least. What stands on a few items may stand anywhere.
+   */
+  static List<ResultRow> wellMeasured(List<ResultRow> rows, String metric) {
+    int most = most(rows, metric);
+    return rows.stream().filter(r -> 2 * r.items() >= most).toList();
+  }
+
+  private static int most(List<ResultRow> rows, String metric) {
+    return rows.stream()
+        .filter(r -> r.metric().equals(metric))
+        .mapToInt(ResultRow::items)
+        .max()
+        .orElse(0);
+  }
+
   private List<Figure.Plot> accuracy(
       RunResults results, String axis, ToDoubleFunction<ResultRow> cost) {
     List<Figure.Plot> out = new ArrayList<>();
@@ -126,6 +143,11 @@ final class Plots {
             return;
           }
           String title = task + ": " + metric.replace('_', ' ') + " against " + axis;
+          int most = most(rows, metric);
+          Map<String, Integer> items = new LinkedHashMap<>();
+          rows.stream()
+              .filter(r -> r.metric().equals(metric))
+              .forEach(r -> items.put(r.row(), r.items()));
           out.add(
               new Figure.Plot(
                   figure + "-" + slug(task),
@@ -134,10 +156,18 @@ final class Plots {
                     XYChart chart = xy(title, axis + ", exact = 1", metric.replace('_', ' '));
                     for (ParetoFront.Point p : points) {
                       chart
-                          .addSeries(p.row(), List.of(p.cost()), List.of(p.worth()))
+                          .addSeries(
+                              items.getOrDefault(p.row(), most) < most
+                                  ? p.row() + " (" + items.get(p.row()) + ")"
+                                  : p.row(),
+                              List.of(p.cost()),
+                              List.of(p.worth()))
                           .setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
                     }
-                    List<ParetoFront.Point> front = ParetoFront.of(points, LESS.contains(metric));
+                    List<ParetoFront.Point> front = 
+                        ParetoFront.of(
+                            points(wellMeasured(rows, metric), metric, cost),
+                            LESS.contains(metric));
                     chart
                         .addSeries(
                             "Pareto front",

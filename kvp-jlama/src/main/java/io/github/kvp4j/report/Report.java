@@ -212,7 +212,9 @@ public final class Report {
 
   private static final String INTRODUCTION =
       "In brackets: 95 % confidence intervals (bootstrap). FLOPs are those of prefill, attention"
-          + " and projections included, relative to the exact row; TTFT is the median.";
+          + " and projections included, relative to the exact row; TTFT is the median. In the figures"
+          + " a number after a row is that of its items, where it was asked fewer than others were;"
+          + " the Pareto front is of the rows with half of the most at least.";
 
   /** The report as Markdown, the figures beside it. */
   String markdown(List<Figure.Plot> plots) {

@@ -29,6 +29,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -59,6 +60,19 @@ public record RunResults(
 
   /** Where it writes {@link AgreementCourse#csv}. */
   public static final String COURSE = "refinement.csv";
+
+  /** The settings that say what is asked; rows of runs in which one differs are not compared. */
+  private static final List<String> ASKED =
+      List.of(
+          "data",
+          "data_bytes",
+          "seed",
+          "shots",
+          "max_tokens",
+          "samples",
+          "temperature",
+          "options",
+          "model");
 
   /**
    * A time to first token.
@@ -193,7 +207,7 @@ public record RunResults(
         cause);
   }
 
-  /** Where two runs asked the same row, the one with more items stands. */
+  /** Where two runs asked the same row of the same items, the one with more of them stands. */
   private static void addRow(List<ResultRow> rows, ResultRow row) {
     for (int i = 0; i < rows.size(); i++) {
       ResultRow other = rows.get(i);
@@ -216,25 +230,44 @@ public record RunResults(
             others.put(e.getKey(), e.getValue());
           }
         });
+    String folder = 
+        String.valueOf(Objects.requireNonNull(file.toAbsolutePath().getParent()).getFileName());
+    double firstTtft = root.path("rows").path(0).path("ttft_ms").asDouble();
     for (JsonNode row : root.path("rows")) {
+      String task = title(row.path("task").asText(), folder, root.path("settings"));
+      double ttft = row.path("ttft_ms").asDouble();
       ResultRow read =
           new ResultRow(
               row.path("row").asText(),
-              row.path("task").asText(),
+              task,
               row.path("metric").asText(),
               row.path("value").asDouble(),
               row.path("low").asDouble(),
               row.path("high").asDouble(),
               row.path("items").asInt(),
               row.path("relative_flops").asDouble(),
-              row.path("ttft_ms").asDouble(),
+              ttft,
+              row.path("relative_ttft").asDouble(firstTtft > 0 ? ttft / firstTtft : 0),
               row.path("ms_per_token").asDouble());
-      if (read.row().isEmpty() || read.task().isEmpty() || read.metric().isEmpty()) {
+      if (read.row().isEmpty() || task.isEmpty() || read.metric().isEmpty()) {
         throw malformed(file, 1, "a row has no row, task or metric", null);
       }
-      addRow(rows.computeIfAbsent(read.task(), t -> new ArrayList<>()), read);
-      about.putIfAbsent(read.task(), others);
+      addRow(rows.computeIfAbsent(task, t -> new ArrayList<>()), read);
+      about.putIfAbsent(task, others);
     }
+  }
+
+  /** The task, with the folder where another run of it asked something else. */
+  private String title(String task, String folder, JsonNode settings) {
+    JsonNode other = about.getOrDefault(task, Map.of()).get("settings");
+    if (other == null) {
+      return task;
+    }
+    boolean same =
+        ASKED.stream()
+            .allMatch(name ->
+                !other.has(name) || !settings.has(name) || other.get(name).equals(settings.get(name)));
+    return same ? task : task + " (" + folder + ")";
   }
 
   private void addBench(Path file) throws IOException {

@@ -122,6 +122,32 @@ class ReportTest {
     assertThat(rows.getFirst().value()).isEqualTo(20.5);
   }
 
+  /** Other examples or another seed are other questions. */
+  @Test
+  void runsThatAskedSomethingElseAreKeptApart() throws IOException {
+    for (String shots : List.of("1", "5")) {
+      Files.createDirectories(folder.resolve("s" + shots));
+      Files.writeString(
+          folder.resolve("s" + shots).resolve("results.json"),
+          TEXT.replaceFirst("\\{", "{\"settings\":{\"shots\":" + shots + "},"));
+    }
+    assertThat(RunResults.read(folder).rows()).containsOnlyKeys("text", "text (s5)");
+  }
+
+  /** Jlama's few items tell nothing of where it stands; times are compared over the same items. */
+  @Test
+  void aFrontIsOfRowsWithItemsEnough() {
+    List<ResultRow> rows =
+        List.of(
+            new ResultRow("exact", "t", "f1", 0.2, 0, 1, 100, 1, 50, 1, 0),
+            new ResultRow("jlama", "t", "f1", 0.9, 0, 1, 3, 1, 500, 8, 0),
+            new ResultRow("half", "t", "f1", 0.1, 0, 1, 50, 0.5, 40, 0.4, 0));
+    assertThat(Plots.wellMeasured(rows, "f1")).extracting(ResultRow::row).containsExactly("exact", "half");
+    assertThat(Plots.points(rows, "f1", ResultRow::relativeTtft))
+        .extracting(ParetoFront.Point::cost)
+        .containsExactly(1.0, 8.0, 0.4);
+  }
+
   @Test
   void eachFigureIsDrawnFromItsResults() throws IOException {
     RunResults r = results();

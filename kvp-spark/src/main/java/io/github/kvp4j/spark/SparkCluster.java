@@ -15,10 +15,15 @@ package io.github.kvp4j.spark;
 
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.cluster.Cluster;
+import java.io.File;
 import java.io.Serializable;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.Future;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaFutureAction;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -35,6 +40,8 @@ public final class SparkCluster implements Cluster {
       "--add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED"
           + " --add-exports java.base/sun.nio.ch=ALL-UNNAMED";
 
+  private static final long POLL_MILLIS = 20;
+
   private final JavaSparkContext spark;
 
   /**
@@ -50,7 +57,9 @@ public final class SparkCluster implements Cluster {
             .setMaster(master)
             .setAppName("kvp")
             .setIfMissing("spark.ui.enabled", "false")
-            .setIfMissing("spark.executor.extraClassPath", System.getProperty("java.class.path"))
+            .setIfMissing(
+                "spark.executor.extraClassPath",
+                absolute(System.getProperty("java.class.path"), Path.of("")))
             .setIfMissing("spark.executor.extraJavaOptions", JVM_OPTIONS)
             .setIfMissing("spark.driver.maxResultSize", "4g")
             // a machine may die as the last of several that had the part
@@ -60,6 +69,15 @@ public final class SparkCluster implements Cluster {
     } catch (Exception e) { // Scala declares no exceptions, checked or not
       throw failed(master, e);
     }
+  }
+
+  /**
+   * A class path whose entries are found from any folder, since Spark starts machines in its own.
+   */
+  static String absolute(String classPath, Path from) {
+    return Arrays.stream(classPath.split(File.pathSeparator, -1))
+        .map(entry -> from.toAbsolutePath().resolve(entry).normalize().toString())
+        .collect(Collectors.joining(File.pathSeparator));
   }
 
   private static KvpException failed(String master, Exception e) {
@@ -91,8 +109,17 @@ public final class SparkCluster implements Cluster {
       running.add(spark.parallelize(List.of(part), 1).map(work::of).collectAsync());
     }
     try {
-      for (JavaFutureAction<List<T>> job : running) {
-        job.get().forEach(done);
+      // in the order in which they end, so that one that hangs keeps none of the others back
+      List<JavaFutureAction<List<T>>> open = new ArrayList<>(running);
+      while (!open.isEmpty()) {
+        List<JavaFutureAction<List<T>>> ended = open.stream().filter(Future::isDone).toList();
+        for (JavaFutureAction<List<T>> job : ended) {
+          job.get().forEach(done);
+        }
+        open.removeAll(ended);
+        if (ended.isEmpty()) {
+          Thread.sleep(POLL_MILLIS);
+        }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

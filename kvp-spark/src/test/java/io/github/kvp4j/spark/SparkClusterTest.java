@@ -140,11 +140,33 @@ class SparkClusterTest {
     return all;
   }
 
+  private static Path layerPruned(String... more) {
+    Path file = folder.resolve("layer-pruned" + more.length + ".safetensors");
+    String[] words = {
+      "--kind",
+      "layer-pruned",
+      "--keep",
+      "0.5",
+      "--data",
+      texts,
+      "--tokens",
+      "6000",
+      "--prompts",
+      "1"
+    };
+    run("calibrate", with(with(words, more), "--out", file.toString()));
+    return file;
+  }
+
   @Test
   void answersAreThoseOfOneMachineThoughAWorkerDies() throws Exception {
     String[] words = {
       "--modes",
-      "exact,off,cut,random,static,lazyllm",
+      "exact,off,predict,refine,cut,auxiliary,random,static,lazyllm",
+      "--predictor",
+      layerPruned().toString(),
+      "--anchors",
+      "4/16/0",
       "--set",
       "lengths=64,128",
       "--limit",
@@ -161,7 +183,7 @@ class SparkClusterTest {
     Killer killer = new Killer(() -> lines.toFile().length() > 0);
     run("eval", with(words, "--out", spread.toString(), "--spark", MASTER));
     killer.finish();
-    assertThat(answers(spread)).isEqualTo(answers(one)).hasSize(48 * 8);
+    assertThat(answers(spread)).isEqualTo(answers(one)).hasSize(48 * 12);
   }
 
   private static String[] with(String[] words, String... more) {
@@ -245,20 +267,24 @@ class SparkClusterTest {
       // both are rounded to bfloat16, where the last bit may differ
       assertThat(relative(a.get(i), b.get(i))).as("map %d", i).isLessThan(1 / 128.0);
     }
-    assertThat(
-            CliRun.of(
-                    with(
-                        new String[] {"calibrate", "--model", model, "--kind", "layer-pruned"},
-                        "--keep",
-                        "0.5",
-                        "--data",
-                        texts,
-                        "--out",
-                        one.toString(),
-                        "--spark",
-                        "local[2]"))
-                .err())
-        .contains("--spark fits prefix predictors");
+  }
+
+  @Test
+  void calibrateWritesAnAuxiliaryThatReadsForItselfToo() {
+    List<LinearMap> a = maps(layerPruned());
+    List<LinearMap> b = maps(layerPruned("--spark", "local[2]"));
+    assertThat(b).hasSameSizeAs(a).hasSizeGreaterThan(2);
+    for (int i = 0; i < a.size(); i++) {
+      assertThat(relative(a.get(i), b.get(i))).as("map %d", i).isLessThan(1 / 128.0);
+    }
+  }
+
+  /** Machines are started in folders of their own. */
+  @Test
+  void aClassPathIsFoundFromAnyFolder() {
+    Path here = Path.of("/work/kvp");
+    assertThat(SparkCluster.absolute("kvp.jar:lib/*:/opt/spark/*", here))
+        .isEqualTo("/work/kvp/kvp.jar:/work/kvp/lib/*:/opt/spark/*");
   }
 
   private static List<LinearMap> maps(Path file) {
@@ -269,8 +295,10 @@ class SparkClusterTest {
   }
 
   private static List<LinearMap> maps(KvPredictor predictor) {
-    List<LinearMap> out =
-        new ArrayList<>(((Auxiliary.Prefix) predictor.auxiliary()).linearised().values());
+    List<LinearMap> out = new ArrayList<>();
+    if (predictor.auxiliary() instanceof Auxiliary.Prefix prefix) {
+      out.addAll(prefix.linearised().values());
+    }
     predictor
         .projections()
         .forEach(p -> {

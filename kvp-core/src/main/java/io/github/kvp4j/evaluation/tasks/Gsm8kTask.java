@@ -58,6 +58,14 @@ public final class Gsm8kTask implements EvaluationTask {
   }
 
   private record Problem(String question, String answer) {
+    /** Without a number to be right by, each answer would be counted wrong. */
+    Problem checked() {
+      if (marked(answer).isEmpty()) {
+        throw new IllegalArgumentException("its answer does not end with '#### ' and a number");
+      }
+      return this;
+    }
+
     String block() {
       return "Question: " + question + "\nAnswer:";
     }
@@ -66,7 +74,7 @@ public final class Gsm8kTask implements EvaluationTask {
   @Override
   public List<EvaluationItem> items(TaskSettings settings) {
     Path file = settings.requiredData();
-    List<Problem> all = DataFile.jsonLines(file, Problem.class);
+    List<Problem> all = DataFile.jsonLines(file, Problem.class, Problem::checked);
     if (all.size() <= settings.shots()) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,

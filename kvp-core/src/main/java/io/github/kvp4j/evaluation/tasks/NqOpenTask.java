@@ -46,8 +46,9 @@ public final class NqOpenTask implements EvaluationTask {
     return ClosedBook.items(
         settings,
         AnswerRules.NQ_OPEN,
-        DataFile.jsonLines(settings.requiredData(), Line.class).stream()
-            .map(line -> new ClosedBook(line.question, line.answer))
-            .toList());
+        DataFile.jsonLines(
+            settings.requiredData(),
+            Line.class,
+            line -> new ClosedBook(line.question, line.answer)));
   }
 }

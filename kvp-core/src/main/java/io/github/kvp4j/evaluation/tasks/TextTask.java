@@ -25,6 +25,8 @@ import java.util.Map;
 
 /** How likely the model finds a text's continuation, after the prompt was read some way. */
 public final class TextTask implements EvaluationTask {
+  private static final String PROMPT = "447";
+
   @Override
   public String name() {
     return "text";
@@ -32,12 +34,13 @@ public final class TextTask implements EvaluationTask {
 
   @Override
   public String description() {
-    return "perplexity, KL and agreement on the continuation of texts (plain, gzip or JSON Lines)";
+    return "perplexity, KL and agreement on the continuation of texts (plain, gzip or JSON Lines), or"
+        + " with kind=copy on spans of the prompt that come again (its length: 320 if not set)";
   }
 
   @Override
   public Map<String, String> options() {
-    return Map.of("kind", "text", "prompt", "447", "following", "64");
+    return Map.of("kind", "text", "prompt", PROMPT, "following", "64");
   }
 
   @Override
@@ -65,7 +68,9 @@ public final class TextTask implements EvaluationTask {
                   blankLine(settings),
                   0,
                   settings.limit(),
-                  settings.seed());
+                  settings.seed(),
+                  copyLength(settings),
+                  settings.intOption("following", 1));
           default ->
               throw new KvpException(
                   KvpException.Kind.BAD_ARGUMENT,
@@ -84,6 +89,13 @@ public final class TextTask implements EvaluationTask {
           EvaluationItem.continuation("text-" + items.size(), text.prompt(), text.following()));
     }
     return items;
+  }
+
+  /** Copied spans are measured on shorter prompts, where nothing else is said. */
+  private static int copyLength(TaskSettings settings) {
+    return settings.option("prompt").equals(PROMPT)
+        ? Continuation.COPY_LENGTH
+        : settings.intOption("prompt", 2);
   }
 
   /** The tokens of a blank line, without a begin of sequence. */

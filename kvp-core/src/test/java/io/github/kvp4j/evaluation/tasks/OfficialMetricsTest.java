@@ -29,7 +29,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Scores are those of the official scripts' rules; see {@code it/reference/answer_metrics.py}. */
+/**
+ * Scores are those of the official scripts: {@code it/reference/answer_metrics.py} writes what they
+ * give, {@code official_metrics.py} holds it against them.
+ */
 class OfficialMetricsTest {
   private static JsonNode golden(String name) throws IOException {
     try (InputStream in =

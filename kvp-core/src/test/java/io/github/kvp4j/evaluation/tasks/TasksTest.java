@@ -34,6 +34,10 @@ import java.util.Map;
 import java.util.Set;
 import java.util.zip.GZIPOutputStream;
 import org.jspecify.annotations.Nullable;
+import java.util.ArrayList;
+import java.util.Collections;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -249,6 +253,42 @@ class TasksTest {
         .hasMessageContaining("--allow-code-execution");
   }
 
+  /** From the model's words to pass@k: what is wrong, hangs or does harm is counted, and no more. */
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void humanEvalRunsWhatIsWritten() throws IOException {
+    Path code =
+        write(
+            "h.jsonl",
+            "{\"task_id\": \"T/0\", \"prompt\": \"def add(a, b):\\n    \\\"\\\"\\\"The sum.\\\"\\\"\\\"\\n\","
+                + " \"entry_point\": \"add\", \"canonical_solution\": \"\", \"test\":"
+                + " \"def check(candidate):\\n    assert candidate(2, 3) == 5\\n\"}\n");
+    EvaluationTask task = EvaluationTask.named("humaneval");
+    EvaluationItem item =
+        task.items(new TaskSettings(code, 1, 7, 0, true, task.options(), TasksTest::encode))
+            .getFirst();
+    assertThat(prompt(item)).isEqualTo("def add(a, b):\n    \"\"\"The sum.\"\"\"");
+    String right = "\n    return a + b\n";
+    List<String> wrong =
+        List.of(
+            "\n    return a - b\n",
+            "\n    return (a\n",
+            "\n    import os\n    os._exit(0)\n",
+            "\n    import socket\n    socket.socket()\n",
+            "\n    open('/tmp/kvp4j-written', 'w')\n",
+            "\n    return 'x' * 10**12\n");
+    assertThat(score(item, right)).containsEntry("pass@1", 1.0).doesNotContainKey("pass@10");
+    for (String answer : wrong) {
+      assertThat(score(item, answer)).as(answer).containsEntry("pass@1", 0.0);
+    }
+    List<String> ten = new ArrayList<>(Collections.nCopies(9, wrong.getFirst()));
+    ten.add(right);
+    assertThat(item.scorer().apply(new Answers(wrong.get(1), ten)))
+        .containsEntry("pass@1", 0.0)
+        .containsEntry("pass@10", 1.0);
+    assertThat(Path.of("/tmp/kvp4j-written")).doesNotExist();
+  }
+
   @Test
   void fidelityTakesPromptsAsTheyAreAndTextsToACertainLength() throws IOException {
     Path prompts = write("p.jsonl", "{\"prompt\": \"one\"}\n\n{\"prompt\": \"two\"}\n");
@@ -274,6 +314,13 @@ class TasksTest {
     EvaluationItem copy = items("text", text, 1, 0, "kind", "copy").getFirst();
     assertThat(prompt(copy)).endsWith("\n\n");
     assertThat(prompt(copy)).contains(new String(copy.following(), 0, copy.following().length));
+    EvaluationItem longer =
+        items("text", text, 1, 0, "kind", "copy", "prompt", "500", "following", "9").getFirst();
+    assertThat(prompt(longer)).hasSize(502);
+    assertThat(longer.following()).hasSize(9);
+    assertThatThrownBy(() -> items("text", text, 1, 0, "kind", "copy", "prompt", "90"))
+        .hasMessage(
+            "Prompts of 90 tokens are too short to copy 64 tokens from; at least 97 are needed.");
     assertThatThrownBy(() -> items("text", text, 1, 0, "kind", "rhyme"))
         .hasMessageContaining("rhyme");
   }
@@ -322,7 +369,17 @@ class TasksTest {
         "triviaqa | Who?\\t[]\\n | 1",
         "nq-open | {\"question\": \"q\", \"answer\": [\"a\"]}\\n{\"question\": \"q\"}\\n | 2",
         "nq-open | {\"question\": \"q\", \"answer\": [\"a\"]}\\n{\"question\": | 2",
+        "nq-open | {\"question\": \"q\", \"answer\": [\"a\"]}\\n\\n{\"question\": \"q\", \"answer\": []}\\n | 3",
+        "nq-open | {\"question\": \"q\", \"answer\": [null]}\\n | 1",
+        "nq-open | null | 1",
         "gsm8k | {\"question\": \"q\", \"answer\": \"#### 1\"}\\n[]\\n | 2",
+        "gsm8k | {\"question\": \"q\", \"answer\": \"#### 1\"}\\nnull\\n | 2",
+        "gsm8k | {\"question\": \"q\", \"answer\": \"#### 1\"}\\n{\"question\": \"q\", \"answer\": \"1\"}\\n | 2",
+        "humaneval | \\n\\nnull\\n | 3",
+        "squad | null | 1",
+        "squad | {\"data\": [\\nnull]} | 2",
+        "squad | {\"data\": [{\"paragraphs\": [\\n\\nnull]}]} | 3",
+        "squad | {\"data\": [{\"paragraphs\": [{\"context\": \"c\", \"qas\": [\\n{\"question\": \"q\", \"answers\": [null]}]}]}]} | 2",
         "humaneval | {\"task_id\": \"a\"}\\n | 1",
         "fidelity | {\"prompt\": \"a\"}\\n{\"text\": \"b\"}\\n | 2",
         "squad | {\"data\": [{\"paragraphs\": [\\n{\"context\": \"c\"}]}]} | 2",
@@ -338,6 +395,17 @@ class TasksTest {
         .hasMessageNotContaining("io.github")
         .extracting(e -> ((KvpException) e).kind())
         .isEqualTo(KvpException.Kind.MALFORMED_FILE);
+  }
+
+  /** One byte of another encoding, far behind what a reader has in its buffer at first. */
+  @Test
+  void aLineThatIsNoUtf8IsNamed() throws IOException {
+    byte[] text = "Who?\t['a']\n".repeat(2_000).getBytes(StandardCharsets.UTF_8);
+    text[text.length - 5] = (byte) 0xe9;
+    Path file = Files.write(folder.resolve("latin1.tsv"), text);
+    assertThatThrownBy(() -> items("triviaqa", file, 10, 0))
+        .isInstanceOf(KvpException.class)
+        .hasMessage("The data file '" + file + "' is malformed in line 2000: it is not UTF-8.");
   }
 
   @Test
