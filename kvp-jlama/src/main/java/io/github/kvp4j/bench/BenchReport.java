@@ -233,7 +233,7 @@ public record BenchReport(
   /** The report as JSON. */
   String json() throws IOException {
     Map<String, Object> root = new LinkedHashMap<>();
-    root.put("machine", Machine.current());
+    root.putAll(Origin.current());
     root.put("model", model);
     root.put("threads", settings.threads());
     root.put("runs", settings.runs());

@@ -29,6 +29,7 @@ import io.github.kvp4j.prefill.PrefillEngine;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A model of this project, or Jlama alone. */
 final class KvpSubject implements Subject {
@@ -68,7 +69,7 @@ final class KvpSubject implements Subject {
   public Times measure(List<String> prompts, int length, int maxTokens) {
     PrefillEngine engine = model.engine().orElse(null);
     if (engine != null && setup.mode() == KvpMode.EXACT && prompts.size() > 1) {
-      return stacked(engine, prompts, length);
+      return stacked(engine, prompts, length, maxTokens);
     }
     return inTurn(prompts, length, maxTokens);
   }
@@ -91,11 +92,20 @@ final class KvpSubject implements Subject {
       ttft += result.timeToFirstTokenMillis();
       perToken = result.tokens().size() > 1 ? (Double) result.millisPerToken() : perToken;
     }
-    return new Times(ttft, perToken);
+    return new Times(ttft, ofAll(perToken, prompts.size()));
   }
 
-  /** All prompts in one pass of the engine, each into a cache of its own, up to its first token. */
-  private Times stacked(PrefillEngine engine, List<String> prompts, int length) {
+  /** Answers are decoded one after the other, so that a token of each takes as often as long. */
+  private static @Nullable Double ofAll(@Nullable Double perToken, int prompts) {
+    return perToken == null ? null : perToken * prompts;
+  }
+
+  /**
+   * All prompts in one pass of the engine, each into a cache of its own, up to its first token;
+   * then one of them is answered at length, for the time that a token takes.
+   */
+  private Times stacked(
+      PrefillEngine engine, List<String> prompts, int length, int maxTokens) {
     long start = System.nanoTime();
     List<BatchPrefill.Prompt> stack = new ArrayList<>();
     for (String prompt : prompts) {
@@ -108,7 +118,9 @@ final class KvpSubject implements Subject {
     for (float[] end : ends) {
       argmax(engine.logits(end));
     }
-    return new Times((System.nanoTime() - start) / 1e6, null);
+    double ttft = (System.nanoTime() - start) / 1e6;
+    Double perToken = inTurn(prompts.subList(0, 1), length, maxTokens).millisPerToken();
+    return new Times(ttft, ofAll(perToken, prompts.size()));
   }
 
   private static int argmax(float[] logits) {

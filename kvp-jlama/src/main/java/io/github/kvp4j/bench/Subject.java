@@ -36,7 +36,7 @@ interface Subject extends AutoCloseable {
    * What it took.
    *
    * @param ttftMillis until the first token of the last prompt
-   * @param millisPerToken null where no further token was decoded
+   * @param millisPerToken of a further token of every prompt; null where none was decoded
    */
   record Times(double ttftMillis, @Nullable Double millisPerToken) {}
 }

@@ -13,20 +13,14 @@
  */
 package io.github.kvp4j.cli;
 
-import com.github.tjake.jlama.model.AbstractModel;
+import io.github.kvp4j.bench.Origin;
 import io.github.kvp4j.evaluation.ResultRow;
 import io.github.kvp4j.jlama.KvpModel;
-import java.io.IOException;
-import java.net.URISyntaxException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
-import picocli.CommandLine.Command;
 
 /** What {@code kvp eval} says in the end: to a file, and to who waits. */
 final class EvalReport {
@@ -40,55 +34,13 @@ final class EvalReport {
    */
   static Map<String, Object> of(
       List<ResultRow> table, Map<String, Object> settings, KvpModel loaded, long seed) {
-    Map<String, Object> versions = new LinkedHashMap<>();
-    versions.put("kvp4j", KvpCli.class.getAnnotation(Command.class).version()[0]);
-    versions.put(
-        "jlama",
-        Objects.requireNonNullElse(
-            AbstractModel.class.getPackage().getImplementationVersion(), "0.8.4"));
-    versions.put("java", Runtime.version().toString());
     Map<String, Object> report = new LinkedHashMap<>();
     report.put("rows", table);
     report.put("settings", settings);
     report.put("model_type", loaded.jlama().getModelType().toString());
-    report.put("machine", io.github.kvp4j.bench.Machine.current());
-    report.put("versions", versions);
-    report.put("commit", commit());
+    report.putAll(Origin.current());
     report.put("seed", seed);
     return report;
-  }
-
-  /** The commit that this program was built from, where it runs from its own checkout. */
-  private static String commit() {
-    try {
-      Path here =
-          Path.of(EvalReport.class.getProtectionDomain().getCodeSource().getLocation().toURI())
-              .toRealPath();
-      Process git =
-          new ProcessBuilder("git", "rev-parse", "--show-toplevel", "HEAD")
-              .directory(Objects.requireNonNull(here.getParent()).toFile())
-              .redirectError(ProcessBuilder.Redirect.DISCARD)
-              .start();
-      return commit(
-          here,
-          new String(git.getInputStream().readAllBytes(), StandardCharsets.UTF_8).lines().toList());
-    } catch (IOException | URISyntaxException e) {
-      return "unknown"; // no git here
-    }
-  }
-
-  /**
-   * The commit, unless the program merely lies in a checkout of something else.
-   *
-   * @param here where the program's classes are
-   * @param said by git: the checkout's folder and its commit
-   */
-  static String commit(Path here, List<String> said) {
-    boolean own =
-        said.size() == 2
-            && said.get(1).matches("[0-9a-f]{40}")
-            && here.startsWith(Path.of(said.get(0), "kvp-jlama", "target"));
-    return own ? said.get(1) : "unknown";
   }
 
   static void print(List<ResultRow> table, int items, double length) {

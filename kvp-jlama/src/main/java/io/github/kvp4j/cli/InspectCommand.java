@@ -13,6 +13,10 @@
  */
 package io.github.kvp4j.cli;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.github.kvp4j.bench.Origin;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.evaluation.AgreementCourse;
@@ -165,6 +169,7 @@ final class InspectCommand implements Callable<Integer> {
                 + " tokens; give longer ones, or a smaller --length.");
       }
       measure(engine, predictions(loaded, engine), items, folder);
+      writeAbout(folder.resolve(RunResults.INSPECTION), loaded, items.size());
     }
     return 0;
   }
@@ -209,6 +214,25 @@ final class InspectCommand implements Callable<Integer> {
     write(folder.resolve(RunResults.L1), errors.l1());
     write(folder.resolve(RunResults.DENSITY), errors.density());
     write(folder.resolve(RunResults.COURSE), course.csv());
+  }
+
+  /** What the tables are of, as the report says it. */
+  private void writeAbout(Path file, KvpModel loaded, int measured) {
+    Map<String, Object> about = new LinkedHashMap<>();
+    about.put("prompts", measured);
+    about.put("length", length);
+    about.put("following", following);
+    about.put("refine_chunk", refineChunk);
+    about.put("anchors", anchors.value().toString());
+    about.put("model", FileName.of(loaded.directory()));
+    about.putAll(Origin.current());
+    about.put("seed", seed);
+    try {
+      JsonMapper mapper = JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
+      write(file, List.of(mapper.writeValueAsString(about)));
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   private static void write(Path file, List<String> lines) {

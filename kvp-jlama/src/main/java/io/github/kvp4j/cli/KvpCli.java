@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.cli;
 
+import io.github.kvp4j.bench.Origin;
 import io.github.kvp4j.KvpException;
 import java.io.PrintWriter;
 import java.nio.file.InvalidPathException;
@@ -30,7 +31,7 @@ import picocli.CommandLine.ScopeType;
 @Command(
     name = "kvp",
     mixinStandardHelpOptions = true,
-    version = "KVP4J 0.1.0-SNAPSHOT",
+    version = Origin.VERSION,
     description = "Answers prompts with a predicted KV cache: a faster first token for Jlama.",
     subcommands = {
       DemoCommand.class,

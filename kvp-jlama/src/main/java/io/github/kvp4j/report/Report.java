@@ -208,6 +208,9 @@ public final class Report {
     return String.join(", ", parts);
   }
 
+  /** What there is to know besides tasks. */
+  private static final List<String> OTHERS = List.of(RunResults.TIMES, RunResults.ERRORS);
+
   private static final String SIDE_BY_SIDE = "Side by side";
 
   private static final String INTRODUCTION =
@@ -235,6 +238,12 @@ public final class Report {
       out.append("\n## Figures\n");
       plots.forEach(p ->
           out.append("\n![").append(p.title()).append("](").append(p.file()).append(".svg)\n"));
+    }
+    for (String other : OTHERS) {
+      if (results.about().containsKey(other)) {
+        out.append("\n## ").append(other).append("\n\n");
+        about(other).forEach(line -> out.append("- ").append(line).append('\n'));
+      }
     }
     return out.toString();
   }
@@ -273,9 +282,7 @@ public final class Report {
         .forEach((task, rows) -> {
           out.append("<h2>").append(escape(task)).append("</h2>\n");
           htmlTable(out, table(rows));
-          out.append("<ul>\n");
-          about(task).forEach(line -> out.append("<li>").append(escape(line)).append("</li>\n"));
-          out.append("</ul>\n");
+          htmlList(out, about(task));
         });
     int[] number = {0};
     drawn.forEach((title, svg) ->
@@ -284,7 +291,19 @@ public final class Report {
             .append("\n<figcaption>")
             .append(escape(title))
             .append("</figcaption></figure>\n"));
+    for (String other : OTHERS) {
+      if (results.about().containsKey(other)) {
+        out.append("<h2>").append(escape(other)).append("</h2>\n");
+        htmlList(out, about(other));
+      }
+    }
     return out.append("</body></html>\n").toString();
+  }
+
+  private static void htmlList(StringBuilder out, List<String> lines) {
+    out.append("<ul>\n");
+    lines.forEach(line -> out.append("<li>").append(escape(line)).append("</li>\n"));
+    out.append("</ul>\n");
   }
 
   private static void htmlTable(StringBuilder out, Table table) {

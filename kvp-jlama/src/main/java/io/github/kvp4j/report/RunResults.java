@@ -58,8 +58,20 @@ public record RunResults(
   /** Where it writes {@link CacheErrors#density}. */
   public static final String DENSITY = "cache-error-density.csv";
 
+  /** Where it writes what those are of. */
+  public static final String INSPECTION = "inspect.json";
+
   /** Where it writes {@link AgreementCourse#csv}. */
   public static final String COURSE = "refinement.csv";
+
+  /** Under this, among what there is to know, is that of the times. */
+  static final String TIMES = "Times by length";
+
+  /** And this is that of the tables of {@code kvp inspect}. */
+  static final String ERRORS = "Errors of the cache, and its refinement";
+
+  private static final List<String> FIGURES =
+      List.of("rows", "gains", "curve", "curves", "attention_share");
 
   /** The settings that say what is asked; rows of runs in which one differs are not compared. */
   private static final List<String> ASKED =
@@ -145,6 +157,7 @@ public record RunResults(
     String name = String.valueOf(file.getFileName());
     switch (name) {
       case "results.json" -> addResults(file);
+      case INSPECTION -> about.put(ERRORS, others(json(file)));
       case L1 -> lines(file, CacheErrors.L1_HEADER, c -> l1.add(cell(c)));
       case DENSITY -> lines(file, CacheErrors.DENSITY_HEADER, c -> density.add(cell(c)));
       case COURSE ->
@@ -221,15 +234,17 @@ public record RunResults(
     rows.add(row);
   }
 
+  /** All but the figures themselves. */
+  private static Map<String, JsonNode> others(JsonNode root) {
+    Map<String, JsonNode> out = new LinkedHashMap<>();
+    root.properties().forEach(e -> out.put(e.getKey(), e.getValue()));
+    FIGURES.forEach(out::remove);
+    return out;
+  }
+
   private void addResults(Path file) throws IOException {
     JsonNode root = json(file);
-    Map<String, JsonNode> others = new LinkedHashMap<>();
-    root.properties()
-        .forEach(e -> {
-          if (!e.getKey().equals("rows")) {
-            others.put(e.getKey(), e.getValue());
-          }
-        });
+    Map<String, JsonNode> others = others(root);
     String folder = 
         String.valueOf(Objects.requireNonNull(file.toAbsolutePath().getParent()).getFileName());
     double firstTtft = root.path("rows").path(0).path("ttft_ms").asDouble();
@@ -271,8 +286,10 @@ public record RunResults(
   }
 
   private void addBench(Path file) throws IOException {
-    for (JsonNode row : json(file).path("rows")) {
+    JsonNode root = json(file);
+    for (JsonNode row : root.path("rows")) {
       if (row.has("prompt_tokens") && row.has("ttft_ms")) {
+        about.putIfAbsent(TIMES, others(root));
         bench.add(
             new Time(
                 row.path("row").asText(),

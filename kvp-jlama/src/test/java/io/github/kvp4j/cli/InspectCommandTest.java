@@ -87,5 +87,9 @@ class InspectCommandTest {
     CliRun report = CliRun.of("report", out.toString());
     assertThat(report.exit()).as(report.err()).isZero();
     assertThat(report.out()).contains("cache-error-", "error-density-", "refinement.svg");
+    assertThat(out.resolve("report.md"))
+        .content()
+        .contains("## Errors of the cache, and its refinement", "- prompts: 3\n", "- model: tiny\n")
+        .containsPattern("- commit: ([0-9a-f]{40}|unknown)\n");
   }
 }
