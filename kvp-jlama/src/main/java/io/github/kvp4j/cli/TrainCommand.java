@@ -269,7 +269,12 @@ final class TrainCommand implements Callable<Integer> {
               seed,
               data.stream().map(FileName::of).toList() + " " + mix + " " + length);
       try (Trainer trainer =
-          new Trainer(engine, start.predictor(), settings, items(loaded, corpus.fitted())::next)) {
+          new Trainer(
+              engine,
+              start.predictor(),
+              settings,
+              items(loaded, corpus.fitted())::next,
+              corpus.checksum())) {
         return train(loaded, engine, start, trainer, corpus.heldOut());
       }
     }
