@@ -124,7 +124,12 @@ public final class Trainer implements AutoCloseable {
     return graph.loss(held);
   }
 
-  /** Makes one update. */
+  /**
+   * Makes one update.
+   *
+   * @throws KvpException {@code BAD_ARGUMENT} where the loss, the gradients or what they make of
+   *     the predictor are not finite: no step can follow
+   */
   public StepReport next() {
     List<Continuation> batch = new ArrayList<>();
     int tokens = 0;
@@ -136,18 +141,23 @@ public final class Trainer implements AutoCloseable {
     LossTerms loss = graph.gradients(batch);
     double rate = settings.rate(step);
     double norm = AdamW.norm(parameters.all());
-    if (!Double.isFinite(norm)) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "The gradients of step "
-              + (step + 1)
-              + " are not finite, with "
-              + loss
-              + "; resume from the last checkpoint with a lower learning rate.");
+    if (!Double.isFinite(norm) || !Double.isFinite(loss.total())) {
+      throw diverged("The gradients of step " + (step + 1) + " are not finite, with " + loss);
     }
     optimiser.update(parameters.all(), step, rate, norm);
+    for (Parameter p : parameters.all()) {
+      if (!p.isFinite()) {
+        throw diverged("The numbers '" + p.name + "' are not finite after step " + (step + 1));
+      }
+    }
     step++;
     return new StepReport(step, rate, loss, norm, tokens);
+  }
+
+  /** A checkpoint does not help here: its training goes on with the same learning rate. */
+  private static KvpException diverged(String what) {
+    return new KvpException(
+        KvpException.Kind.BAD_ARGUMENT, what + "; begin anew with a lower learning rate.");
   }
 
   /** The generator of the n-th item. */

@@ -196,6 +196,30 @@ class TrainerTest {
     }
   }
 
+  /** The advice is what resuming allows: it keeps the learning rate. */
+  @Test
+  void trainingThatDivergesIsRefused() {
+    TrainingSettings settings =
+        new TrainingSettings(
+            Set.of(Learned.PROJECTIONS),
+            new LossWeights(LossWeights.Target.TEXT, 1, 0, 0.3),
+            new Anchors(2, 3, 0),
+            8,
+            2,
+            1e300,
+            1,
+            0,
+            0,
+            1,
+            42,
+            "random");
+    try (Trainer trainer =
+        new Trainer(TrainingCases.BASE, TrainingCases.prefix(), settings, TrainerTest::random)) {
+      refused(KvpException.Kind.BAD_ARGUMENT, "begin anew with a lower", trainer::next);
+      assertThat(trainer.step()).isZero();
+    }
+  }
+
   @Test
   void theRateRisesAndFalls() {
     TrainingSettings s =
