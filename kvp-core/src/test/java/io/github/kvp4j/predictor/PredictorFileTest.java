@@ -304,6 +304,20 @@ class PredictorFileTest {
 
   // --- failures while writing
 
+  @ParameterizedTest
+  @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY})
+  void numbersThatAreNotFiniteAreNotWritten(float value) {
+    PredictorFile bad = example();
+    bad.predictor().projections().getFirst().value().bias()[1] = value;
+    assertThatExceptionOfType(KvpException.class)
+        .isThrownBy(() -> bad.write(file))
+        .withMessageContaining("layers.2.value.bias")
+        .withMessageContaining(Float.toString(value))
+        .satisfies(e -> assertThat(e.kind()).isEqualTo(KvpException.Kind.BAD_ARGUMENT))
+        .satisfies(PredictorFiles::assertOneSentence);
+    assertThat(file).hasBinaryContent(good);
+  }
+
   @Test
   void aFolderInTheWayIsAnError() throws IOException {
     Path target = Files.createDirectories(folder.resolve("taken.safetensors"));
