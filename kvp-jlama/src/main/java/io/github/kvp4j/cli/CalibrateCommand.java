@@ -242,11 +242,15 @@ final class CalibrateCommand implements Callable<Integer> {
               + prompts
               + "; at least 1000 tokens and 1 prompt are needed.");
     }
-    if (search && (kind != AuxiliaryKind.PREFIX || layers != null || linearise != null)) {
+    if (search
+        && (kind != AuxiliaryKind.PREFIX
+            || layers != null
+            || sources != null
+            || linearise != null)) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "--search finds --layers and --linearise of a prefix predictor itself; leave them and"
-              + " --kind out.");
+          "--search finds --layers, --sources and --linearise of a prefix predictor itself; leave"
+              + " them and --kind out.");
     }
     switch (kind) {
       case PREFIX -> needed("--layers", search ? Integer.valueOf(0) : layers);

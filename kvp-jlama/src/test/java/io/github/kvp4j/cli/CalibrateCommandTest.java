@@ -26,7 +26,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Where {@code --auxiliary} of a layer-pruned predictor comes from. */
+/** What is fitted and measured, and where {@code --auxiliary} of a predictor comes from. */
 class CalibrateCommandTest {
   @TempDir static Path folder;
 
@@ -87,5 +87,14 @@ class CalibrateCommandTest {
     assertThat(again("none").err()).contains("none");
     assertThat(again("lp", "--keep", "0").err()).contains("--keep is 0").contains("one of the two");
     assertThat(calibrate("x", "--kind", "layer-pruned").err()).contains("--keep or --auxiliary");
+  }
+
+  /** What was searched without them would not be what is fitted with them. */
+  @Test
+  void sourcesAreRefusedWithASearch() {
+    CliRun run = calibrate("x", "--search", "--budget", "1", "--sources", "0");
+    assertThat(run.exit()).isNotZero();
+    assertThat(run.err()).contains("--search finds --layers, --sources and --linearise");
+    assertThat(folder.resolve("x")).doesNotExist();
   }
 }
