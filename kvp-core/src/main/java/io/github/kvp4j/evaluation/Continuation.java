@@ -64,10 +64,22 @@ public record Continuation(int[] prompt, int[] following) {
       int from,
       int count,
       long seed) {
+    return copy(corpus, encode, separator, from, count, seed, 320);
+  }
+
+  /** Copied spans of 64 tokens after {@code length} tokens of text, more than 96. */
+  public static List<Continuation> copy(
+      TextCorpus corpus,
+      Function<String, int[]> encode,
+      int[] separator,
+      int from,
+      int count,
+      long seed,
+      int length) {
     Random random = new Random(seed);
     List<Continuation> out = new ArrayList<>();
-    for (int[] t : corpus.take(encode, from, count, 320, 320)) {
-      int start = 16 + random.nextInt(320 - 64 - 32);
+    for (int[] t : corpus.take(encode, from, count, length, length)) {
+      int start = 16 + random.nextInt(length - 64 - 32);
       int[] prompt = Arrays.copyOf(t, t.length + separator.length);
       System.arraycopy(separator, 0, prompt, t.length, separator.length);
       out.add(new Continuation(prompt, Arrays.copyOfRange(t, start, start + 64)));

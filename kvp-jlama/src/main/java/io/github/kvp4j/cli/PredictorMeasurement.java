@@ -13,11 +13,7 @@
  */
 package io.github.kvp4j.cli;
 
-import io.github.kvp4j.KvpException;
-import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.evaluation.CacheQuality;
-import io.github.kvp4j.evaluation.Continuation;
-import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.KvPredictor;
 import io.github.kvp4j.predictor.MeasuredQuality;
@@ -33,27 +29,13 @@ import java.util.Locale;
 final class PredictorMeasurement {
   private PredictorMeasurement() {}
 
-  /** Measures a predictor on the first passages of a corpus, for some settings of the anchors. */
+  /**
+   * Measures a predictor for some settings of the anchors.
+   *
+   * @return nothing of a task of which there are no prompts
+   */
   static List<MeasuredQuality> measure(
-      KvpModel loaded,
-      PrefillEngine engine,
-      KvPredictor predictor,
-      TextCorpus corpus,
-      int prompts,
-      long seed,
-      ProgressDisplay progress) {
-    List<Continuation> text = Continuation.text(corpus, loaded::encodePrompt, 0, prompts);
-    List<Continuation> copy =
-        Continuation.copy(
-            corpus, loaded::encodePrompt, loaded.tokenizer().encode("\n\n"), 0, prompts, seed);
-    if (text.isEmpty() || copy.isEmpty()) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "The data has "
-              + corpus.size()
-              + " passages, too few or too short to measure on; give"
-              + " more text.");
-    }
+      PrefillEngine engine, KvPredictor predictor, HeldOut held, ProgressDisplay progress) {
     PredictedPrefill prefill = new PredictedPrefill(engine, predictor);
     List<Anchors> settings =
         List.of(
@@ -67,23 +49,25 @@ final class PredictorMeasurement {
       ways.add((tokens, cache) -> prefill.prefill(tokens, 0, a, cache, Cancellation.NEVER));
     }
     List<MeasuredQuality> out = new ArrayList<>();
-    for (String task : List.of("text", "copy")) {
-      List<Continuation> items = task.equals("text") ? text : copy;
-      progress.start("measure " + task, items.size());
+    for (HeldOut.Items items : held.kinds()) {
+      if (items.prompts().isEmpty()) {
+        continue;
+      }
+      progress.start("measure " + items.task(), items.prompts().size());
       List<CacheQuality> results =
-          CacheQuality.measure(engine, ways, items, i -> progress.advance(1));
+          CacheQuality.measure(engine, ways, items.prompts(), i -> progress.advance(1));
       for (int i = 0; i < results.size(); i++) {
         CacheQuality q = results.get(i);
         out.add(
             new MeasuredQuality(
                 settings.get(i).toString(),
-                task,
+                items.task(),
                 round(
                     PrefillCost.relative(
                         engine.weights().shape(),
                         predictor,
                         settings.get(i),
-                        items.getFirst().prompt().length)),
+                        items.prompts().getFirst().prompt().length)),
                 round(q.kl()),
                 round(q.agreement()),
                 round(q.firstTokenAgreement()),
@@ -98,6 +82,9 @@ final class PredictorMeasurement {
   }
 
   static void print(List<MeasuredQuality> quality) {
+    if (quality.isEmpty()) {
+      return;
+    }
     System.out.printf(
         "%-6s %-10s %6s %8s %7s %12s %8s%n",
         "task", "anchors", "FLOPs", "KL", "agree", "first token", "prompts");

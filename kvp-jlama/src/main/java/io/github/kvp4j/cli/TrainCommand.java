@@ -332,6 +332,8 @@ final class TrainCommand implements Callable<Integer> {
     for (int i = 0; i < HELD_OUT; i++) {
       held.add(heldItems.next(new SplittableRandom(seed + i)));
     }
+    HeldOut measuredOn = HeldOut.of(loaded, engine, heldOut, prompts, seed);
+    measuredOn.warn();
     System.out.printf(
         Locale.ROOT,
         "%,d numbers learn; step %d of %d; held-out loss %s%n",
@@ -343,7 +345,7 @@ final class TrainCommand implements Callable<Integer> {
       try (ExitRequest exit = new ExitRequest()) {
         loop(trainer, held, log, checkpoint, progress, exit);
         if (trainer.step() < steps) {
-          write(start, trainer, dtype.of(trainer.predictor()), List.of(), target);
+          write(start, trainer, dtype.of(trainer.predictor()), HeldOut.NONE, List.of(), target);
           System.out.println(
               "Wrote "
                   + target
@@ -358,11 +360,11 @@ final class TrainCommand implements Callable<Integer> {
       log.draw();
       KvPredictor trained = dtype.of(trainer.predictor());
       List<MeasuredQuality> measured =
-          PredictorMeasurement.measure(loaded, engine, trained, heldOut, prompts, seed, progress);
+          PredictorMeasurement.measure(engine, trained, measuredOn, progress);
       progress.end();
-      write(start, trainer, trained, measured, target);
+      write(start, trainer, trained, measuredOn, measured, target);
       PredictorMeasurement.print(measured);
-      System.out.println("Wrote " + target);
+      System.out.println("Wrote " + target + (measured.isEmpty() ? ", not measured" : ""));
     }
     return 0;
   }
@@ -371,9 +373,11 @@ final class TrainCommand implements Callable<Integer> {
       PredictorFile start,
       Trainer trainer,
       KvPredictor trained,
+      HeldOut measuredOn,
       List<MeasuredQuality> measured,
       Path file) {
     Map<String, String> how = new TreeMap<>(start.calibration());
+    measuredOn.note(how);
     how.put("training.steps", Integer.toString(trainer.step()));
     how.put("training.batch", Integer.toString(batch));
     how.put("training.rate", Double.toString(rate));
