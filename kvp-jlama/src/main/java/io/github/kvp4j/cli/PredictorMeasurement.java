@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.cli;
 
+import io.github.kvp4j.KvpException;
 import io.github.kvp4j.evaluation.CacheQuality;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.KvPredictor;
@@ -57,24 +58,45 @@ final class PredictorMeasurement {
       List<CacheQuality> results =
           CacheQuality.measure(engine, ways, items.prompts(), i -> progress.advance(1));
       for (int i = 0; i < results.size(); i++) {
-        CacheQuality q = results.get(i);
-        out.add(
-            new MeasuredQuality(
-                settings.get(i).toString(),
-                items.task(),
-                round(
-                    PrefillCost.relative(
-                        engine.weights().shape(),
-                        predictor,
-                        settings.get(i),
-                        items.prompts().getFirst().prompt().length)),
-                round(q.kl()),
-                round(q.agreement()),
-                round(q.firstTokenAgreement()),
-                q.prompts()));
+        double cost =
+            PrefillCost.relative(
+                engine.weights().shape(),
+                predictor,
+                settings.get(i),
+                items.prompts().getFirst().prompt().length);
+        out.add(figures(settings.get(i), items.task(), cost, results.get(i)));
       }
     }
     return out;
+  }
+
+  /**
+   * What the file says.
+   *
+   * @throws KvpException {@code BAD_ARGUMENT} where the predictor leads to no number: rounded, that
+   *     would be 0, as if it were exact
+   */
+  static MeasuredQuality figures(Anchors anchors, String task, double cost, CacheQuality q) {
+    if (!Double.isFinite(q.kl())) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The predictor's KL on "
+              + task
+              + " with anchors "
+              + anchors
+              + " is "
+              + q.kl()
+              + ", so it is of no use; make it from other text, or train it with a lower learning"
+              + " rate.");
+    }
+    return new MeasuredQuality(
+        anchors.toString(),
+        task,
+        round(cost),
+        round(q.kl()),
+        round(q.agreement()),
+        round(q.firstTokenAgreement()),
+        q.prompts());
   }
 
   private static double round(double value) {

@@ -407,7 +407,7 @@ final class TrainCommand implements Callable<Integer> {
       StepReport report = trainer.next();
       double seconds = (System.nanoTime() - from) / 1e9;
       boolean mark = report.step() % every == 0 || report.step() == steps;
-      log.add(report, seconds, mark ? trainer.validate(held) : null);
+      log.add(report, seconds, mark ? validated(trainer, held) : null);
       if (mark) {
         trainer.save(checkpoint);
         log.write();
@@ -425,6 +425,21 @@ final class TrainCommand implements Callable<Integer> {
     progress.end();
     trainer.save(checkpoint);
     log.write();
+  }
+
+  /** The loss on held-out items; a predictor that gives none is not saved over a good one. */
+  private static LossTerms validated(Trainer trainer, List<Continuation> held) {
+    LossTerms loss = trainer.validate(held);
+    if (!Double.isFinite(loss.total())) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The held-out loss after step "
+              + trainer.step()
+              + " is "
+              + loss.total()
+              + "; begin anew with a lower learning rate, --rate.");
+    }
+    return loss;
   }
 
   private boolean timeIsUp(long begin) {
