@@ -31,6 +31,7 @@ import io.github.kvp4j.training.StepReport;
 import io.github.kvp4j.training.Trainer;
 import io.github.kvp4j.training.TrainingItems;
 import io.github.kvp4j.training.TrainingSettings;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -249,6 +250,14 @@ final class TrainCommand implements Callable<Integer> {
           KvpException.Kind.BAD_ARGUMENT,
           "--every is " + every + " and --prompts " + prompts + "; both must be at least 1.");
     }
+    if (predictor != null && same(predictor, Objects.requireNonNull(out))) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--out is "
+              + out
+              + ", the file of --predictor, from which --resume has to begin again; write to another"
+              + " file.");
+    }
     LossWeights loss = new LossWeights(target, baseWeight, auxiliaryWeight, consistency);
     TextCorpus corpus = TextCorpus.read(data, seed);
     try (KvpModel loaded = model.builder(KERNELS).withoutPredictor().warmUp(false).build()) {
@@ -277,6 +286,14 @@ final class TrainCommand implements Callable<Integer> {
               corpus.checksum())) {
         return train(loaded, engine, start, trainer, corpus.heldOut());
       }
+    }
+  }
+
+  private static boolean same(Path a, Path b) {
+    try {
+      return Files.isSameFile(a, b);
+    } catch (IOException e) {
+      return false; // one of them is not there
     }
   }
 
