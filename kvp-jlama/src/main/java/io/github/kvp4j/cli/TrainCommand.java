@@ -263,6 +263,7 @@ final class TrainCommand implements Callable<Integer> {
     try (KvpModel loaded = model.builder(KERNELS).withoutPredictor().warmUp(false).build()) {
       PrefillEngine engine = ModelOption.engine(loaded);
       PredictorFile start = start(loaded);
+      checkLength(engine, start.predictor());
       TrainingSettings settings =
           new TrainingSettings(
               learned(start.predictor()),
@@ -286,6 +287,26 @@ final class TrainCommand implements Callable<Integer> {
               corpus.checksum())) {
         return train(loaded, engine, start, trainer, corpus.heldOut());
       }
+    }
+  }
+
+  private void checkLength(PrefillEngine engine, KvPredictor start) {
+    int context = engine.weights().shape().contextLength();
+    if (start.auxiliary() instanceof Auxiliary.Sibling sibling) {
+      context = Math.min(context, sibling.weights().shape().contextLength());
+    }
+    if (length > context - TrainingItems.FOLLOWING) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--length is "
+              + length
+              + ", but the model's context of "
+              + context
+              + " has room for prompts of "
+              + (context - TrainingItems.FOLLOWING)
+              + " tokens and the "
+              + TrainingItems.FOLLOWING
+              + " that follow; give at most that.");
     }
   }
 

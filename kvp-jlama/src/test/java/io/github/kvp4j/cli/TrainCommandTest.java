@@ -15,16 +15,72 @@ package io.github.kvp4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.kvp4j.jlama.TinyModelDirectory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What {@code kvp train} refuses before it begins. */
+/** What {@code kvp train} refuses before it begins, and what it leaves behind. */
 class TrainCommandTest {
   @TempDir static Path folder;
+
+  @BeforeAll
+  static void make() throws IOException {
+    TinyModelDirectory.of(TinyModelDirectory.Kind.LLAMA_GROUPED_TIED)
+        .context(1024)
+        .write(folder.resolve("tiny"));
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < 4_000; i++) {
+      text.append("word").append(i * 7 % 97).append(i % 11 == 0 ? ".\n" : " ");
+    }
+    Files.writeString(folder.resolve("texts.txt"), text);
+    CliRun run =
+        CliRun.of(
+            "calibrate",
+            "--model",
+            folder.resolve("tiny").toString(),
+            "--data",
+            folder.resolve("texts.txt").toString(),
+            "--layers",
+            "1",
+            "--tokens",
+            "2000",
+            "--prompts",
+            "1",
+            "--out",
+            folder.resolve("fitted").toString());
+    assertThat(run.exit()).as(run.err()).isZero();
+  }
+
+  /** Trains by one item a step. */
+  private static CliRun train(String texts, String name, String... more) {
+    List<String> line =
+        new ArrayList<>(
+            List.of(
+                "train",
+                "--model",
+                folder.resolve("tiny").toString(),
+                "--data",
+                folder.resolve(texts).toString(),
+                "--predictor",
+                folder.resolve("fitted").toString(),
+                "--batch",
+                "1",
+                "--warm-up",
+                "0",
+                "--prompts",
+                "1",
+                "--out",
+                folder.resolve(name).toString()));
+    line.addAll(Arrays.asList(more));
+    return CliRun.of(line.toArray(new String[0]));
+  }
 
   /** Neither the model nor the data need be there. */
   @Test
@@ -47,5 +103,22 @@ class TrainCommandTest {
       assertThat(run.err()).contains("--out is " + out + ", the file of --predictor");
     }
     assertThat(start).hasContent("as it was");
+  }
+
+  @Test
+  void promptsBeyondTheContextAreRefused() {
+    CliRun run = train("texts.txt", "long", "--length", "961");
+    assertThat(run.exit()).isNotZero();
+    assertThat(run.err())
+        .contains("--length is 961, but the model's context of 1024 has room for prompts of 960");
+    assertThat(folder.resolve("long")).doesNotExist();
+  }
+
+  @Test
+  void promptsTooShortForCopiesAreRefusedWithTheLengthThatIsEnough() {
+    CliRun run = train("texts.txt", "small", "--length", "100", "--mix", "0,1,0");
+    assertThat(run.exit()).isNotZero();
+    // anchors 4/24, the least prompt's 32 beside them, the copy's 64 and a blank line
+    assertThat(run.err()).containsPattern("the length must be at least 12[56],");
   }
 }
