@@ -447,8 +447,7 @@ final class TrainCommand implements Callable<Integer> {
       boolean mark = report.step() % every == 0 || report.step() == steps;
       log.add(report, seconds, mark ? validated(trainer, held) : null);
       if (mark) {
-        trainer.save(checkpoint);
-        log.write();
+        save(trainer, log, checkpoint);
       }
       double each = (System.nanoTime() - begin) / 6e10 / (report.step() - first);
       progress.note(
@@ -461,8 +460,13 @@ final class TrainCommand implements Callable<Integer> {
       progress.advance(1);
     }
     progress.end();
-    trainer.save(checkpoint);
+    save(trainer, log, checkpoint);
+  }
+
+  /** The log first: what it has beyond a checkpoint is made again, what it lacks never is. */
+  private static void save(Trainer trainer, TrainingLog log, Path checkpoint) {
     log.write();
+    trainer.save(checkpoint);
   }
 
   /** The loss on held-out items; a predictor that gives none is not saved over a good one. */

@@ -14,6 +14,7 @@
 package io.github.kvp4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.kvp4j.jlama.TinyModelDirectory;
 import java.io.IOException;
@@ -103,6 +104,26 @@ class TrainCommandTest {
       assertThat(run.err()).contains("--out is " + out + ", the file of --predictor");
     }
     assertThat(start).hasContent("as it was");
+  }
+
+  /** Killed between the two, resumed training would lack lines that it never makes again. */
+  @Test
+  void theLogIsNeverBehindTheCheckpoint() throws IOException {
+    assumeTorch();
+    // a folder that is not empty, over which no checkpoint can be moved
+    Files.createDirectories(folder.resolve("log.checkpoint").resolve("full"));
+    CliRun run =
+        train("texts.txt", "log", "--mix", "1,0,0", "--length", "96", "--steps", "1");
+    assertThat(run.exit()).isNotZero();
+    assertThat(run.err()).contains("log.checkpoint").contains("can't be written");
+    assertThat(folder.resolve("log")).doesNotExist();
+    assertThat(Files.readAllLines(folder.resolve("log.csv"))).hasSize(2);
+  }
+
+  /** Only where Maven has it for this platform. */
+  private static void assumeTorch() {
+    assumeTrue(
+        ClassLoader.getSystemResource("ai/djl/pytorch/engine/PtEngineProvider.class") != null);
   }
 
   @Test
