@@ -220,7 +220,9 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--minutes",
       paramLabel = "N",
-      description = "Saves and stops after this long, as Ctrl-C does.")
+      description =
+          "Saves and stops after this long, as Ctrl-C does; 0 with --resume writes the predictor of"
+              + " OUT.checkpoint as it is.")
   private @Nullable Double minutes;
 
   @Option(
@@ -384,6 +386,7 @@ final class TrainCommand implements Callable<Integer> {
         loop(trainer, held, log, checkpoint, progress, exit);
         if (trainer.step() < steps) {
           write(start, trainer, dtype.of(trainer.predictor()), HeldOut.NONE, List.of(), target);
+          log.draw();
           System.out.println(
               "Wrote "
                   + target

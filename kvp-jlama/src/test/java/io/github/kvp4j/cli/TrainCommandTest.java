@@ -17,6 +17,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.kvp4j.jlama.TinyModelDirectory;
+import io.github.kvp4j.predictor.MeasuredQuality;
+import io.github.kvp4j.predictor.PredictorFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,6 +48,8 @@ class TrainCommandTest {
             "calibrate",
             "--model",
             folder.resolve("tiny").toString(),
+            "--kernels",
+            "vector",
             "--data",
             folder.resolve("texts.txt").toString(),
             "--layers",
@@ -112,12 +116,60 @@ class TrainCommandTest {
     assumeTorch();
     // a folder that is not empty, over which no checkpoint can be moved
     Files.createDirectories(folder.resolve("log.checkpoint").resolve("full"));
-    CliRun run =
-        train("texts.txt", "log", "--mix", "1,0,0", "--length", "96", "--steps", "1");
+    CliRun run = train("texts.txt", "log", "--mix", "1,0,0", "--length", "96", "--steps", "1");
     assertThat(run.exit()).isNotZero();
     assertThat(run.err()).contains("log.checkpoint").contains("can't be written");
     assertThat(folder.resolve("log")).doesNotExist();
     assertThat(Files.readAllLines(folder.resolve("log.csv"))).hasSize(2);
+  }
+
+  /** What a stop leaves is all that the help names, and it goes on with the same texts alone. */
+  @Test
+  void trainingThatIsStoppedLeavesAPlotAndGoesOn() throws IOException {
+    assumeTorch();
+    String[] options = {
+      "--mix", "1,0,0", "--length", "96", "--steps", "100000", "--resume", "--minutes"
+    };
+    CliRun run = train("texts.txt", "stopped", with(options, "0.0001"));
+    assertThat(run.exit()).as(run.err()).isZero();
+    assertThat(run.out()).contains("not measured, after step").contains("go on with --resume");
+    for (String end : List.of("", ".checkpoint", ".csv", ".loss.svg", ".loss.png")) {
+      assertThat(folder.resolve("stopped" + end)).exists();
+    }
+    int steps = Files.readAllLines(folder.resolve("stopped.csv")).size() - 1;
+    run = train("texts.txt", "stopped", with(options, "0"));
+    assertThat(run.exit()).as(run.err()).isZero();
+    assertThat(run.out()).contains("after step " + steps + " of 100000");
+    // a file of the same name with other text
+    Path other = Files.createDirectories(folder.resolve("other")).resolve("texts.txt");
+    Files.writeString(other, Files.readString(folder.resolve("texts.txt")) + "word ".repeat(200));
+    run = train("other/texts.txt", "stopped", with(options, "0"));
+    assertThat(run.exit()).isNotZero();
+    assertThat(run.err()).contains("has the data '").contains("what training began with");
+  }
+
+  private static String[] with(String[] options, String last) {
+    String[] all = Arrays.copyOf(options, options.length + 1);
+    all[options.length] = last;
+    return all;
+  }
+
+  /** Held-out texts that are too short for full prompts cost the training nothing. */
+  @Test
+  void shortTextsGiveAPredictorAllTheSame() throws IOException {
+    assumeTorch();
+    StringBuilder lines = new StringBuilder();
+    for (int i = 0; i < 60 * 43; i++) {
+      lines.append(i % 43 == 0 ? "{\"text\":\"" : " ").append("word").append(i * 7 % 97);
+      lines.append(i % 43 == 42 ? "\"}\n" : "");
+    }
+    Files.writeString(folder.resolve("short.jsonl"), lines);
+    CliRun run = train("short.jsonl", "short", "--mix", "1,0,0", "--length", "96", "--steps", "1");
+    assertThat(run.exit()).as(run.err()).isZero();
+    assertThat(run.err()).contains("text is measured on prompts of");
+    PredictorFile file = PredictorFile.read(folder.resolve("short"));
+    assertThat(file.quality()).extracting(MeasuredQuality::task).contains("text", "copy");
+    assertThat(file.calibration()).containsKeys("training.steps", "measured.text");
   }
 
   /** Only where Maven has it for this platform. */
