@@ -26,8 +26,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Function;
@@ -152,6 +155,22 @@ public final class TextCorpus {
   /** The text of a passage. */
   public String passage(int number) {
     return passages.get(number);
+  }
+
+  /** SHA-256 over the passages in their order: the same where any text is taken from the same. */
+  public String checksum() {
+    MessageDigest sha;
+    try {
+      sha = MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
+    }
+    for (String passage : passages) {
+      byte[] bytes = passage.getBytes(StandardCharsets.UTF_8);
+      sha.update((bytes.length + "\n").getBytes(StandardCharsets.UTF_8));
+      sha.update(bytes);
+    }
+    return HexFormat.of().formatHex(sha.digest());
   }
 
   /** The passages that nothing is fitted on: the first tenth of a corpus as it was read. */

@@ -73,7 +73,19 @@ public record Continuation(int[] prompt, int[] following) {
       int from,
       int count,
       long seed) {
-    return copy(corpus, encode, separator, from, count, seed, COPY_LENGTH, COPIED);
+    return copy(corpus, encode, separator, from, count, seed, COPY_LENGTH);
+  }
+
+  /** Copied spans of 64 tokens after {@code length} tokens of text, more than 96. */
+  public static List<Continuation> copy(
+      TextCorpus corpus,
+      Function<String, int[]> encode,
+      int[] separator,
+      int from,
+      int count,
+      long seed,
+      int length) {
+    return copy(corpus, encode, separator, from, count, seed, length, COPIED);
   }
 
   /**

@@ -22,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -156,9 +157,9 @@ public final class Evaluation {
     }
   }
 
-  /** How many answers of rows the first so many items ask for. */
-  public long rowsOf(int items) {
-    return rows.stream().mapToLong(row -> askedOf(row, items)).sum();
+  /** The names of the rows that are asked the item of a number, in their order. */
+  public List<String> rowsOf(int number) {
+    return rows.stream().filter(row -> asks(row, number)).map(EvaluationRow::name).toList();
   }
 
   /**
@@ -185,15 +186,22 @@ public final class Evaluation {
    * @param rowDone called after each row
    */
   public ItemResult measure(EvaluationItem item, Runnable rowDone) {
-    return measure(List.of(new Asked(item, 0)), false, rowDone).getFirst();
+    return measure(List.of(new Asked(item, 0, Set.of())), false, rowDone).getFirst();
   }
 
   /**
    * An item and where it stands.
    *
    * @param number from 0, by which rows that are asked fewer items know theirs
+   * @param have names of rows that have answered it before; only the others are asked, and the
+   *     first, against which they are held
    */
-  public record Asked(EvaluationItem item, int number) {}
+  public record Asked(EvaluationItem item, int number, Set<String> have) {
+    /** Copies the set. */
+    public Asked {
+      have = Set.copyOf(have);
+    }
+  }
 
   /**
    * Asks some items of every row. Prompts are read, and timed, one after the other; the answers,
@@ -213,6 +221,7 @@ public final class Evaluation {
       units.add(
           rows.stream()
               .filter(row -> asks(row, asked.number))
+              .filter(row -> row == rows.getFirst() || !asked.have.contains(row.name()))
               .map(row -> new Unit(row, asked.item, prompt, encodeMillis))
               .toList());
     }

@@ -14,6 +14,11 @@
 package io.github.kvp4j.evaluation;
 
 import java.util.LinkedHashMap;
+import java.util.stream.Stream;
+import java.util.stream.Collectors;
+import java.util.Set;
+import java.util.Optional;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -28,6 +33,26 @@ public record ItemResult(String item, int promptTokens, List<Row> rows) {
   /** Copies the list. */
   public ItemResult {
     rows = List.copyOf(rows);
+  }
+
+  /**
+   * This item with what other rows answered later.
+   *
+   * @param later of the same item; its first row is this one's again
+   * @param order names of rows; those that are not among them come last
+   */
+  public ItemResult with(ItemResult later, List<String> order) {
+    Map<String, Row> all = new LinkedHashMap<>();
+    Stream.concat(rows.stream(), later.rows.stream()).forEach(r -> all.putIfAbsent(r.row, r));
+    List<Row> sorted = new ArrayList<>();
+    order.forEach(name -> Optional.ofNullable(all.remove(name)).ifPresent(sorted::add));
+    sorted.addAll(all.values());
+    return new ItemResult(item, promptTokens, sorted);
+  }
+
+  /** The names of the rows. */
+  public Set<String> names() {
+    return rows.stream().map(Row::row).collect(Collectors.toSet());
   }
 
   /**

@@ -26,11 +26,11 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.zip.GZIPInputStream;
 
 /**
@@ -43,6 +43,17 @@ public final class RunFolder implements AutoCloseable {
 
   /** The setting that says how many items are asked at most. */
   public static final String LIMIT = "limit";
+
+  /** The setting that names the rows. */
+  public static final String ROWS = "rows";
+
+  /** The setting that says which rows are asked fewer items. */
+  public static final String FEWER = "fewer";
+
+  /** The setting that has a checksum of each predictor. */
+  public static final String PREDICTORS = "predictors";
+
+  private static final Set<String> HOW_MUCH = Set.of(LIMIT, ROWS, FEWER);
 
   private static final String ITEMS = "items.jsonl";
 
@@ -77,7 +88,9 @@ public final class RunFolder implements AutoCloseable {
    *
    * @param resume whether a run that is there may be gone on with
    * @param settings all that the results depend on; those of a run gone on with must be the same,
-   *     but for {@value #LIMIT}: the items of a smaller one are the first of a greater one's
+   *     but for those that only say how much is asked: {@value #LIMIT}, since the items of a smaller
+   *     one are the first of a greater one's, {@value #ROWS} and {@value #FEWER}, since what a row
+   *     answers does not depend on the others, and predictors that the run had not
    * @throws KvpException BAD_ARGUMENT where a run is there that may not, or that was another
    */
   public static RunFolder open(Path folder, boolean resume, Map<String, Object> settings) {
@@ -106,7 +119,7 @@ public final class RunFolder implements AutoCloseable {
     for (Iterator<String> names = now.fieldNames(); names.hasNext(); ) {
       String name = names.next();
       // a run of an earlier version may say less of itself
-      if (!name.equals(LIMIT) && before.has(name) && !now.get(name).equals(before.get(name))) {
+      if (!HOW_MUCH.contains(name) && before.has(name) && !agree(name, before.get(name), now.get(name))) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,
             "The run in '"
@@ -120,6 +133,14 @@ public final class RunFolder implements AutoCloseable {
                 + "; go on with the same settings, or name another folder.");
       }
     }
+  }
+
+  /** Whether settings are the same; of predictors, those that both runs have. */
+  private static boolean agree(String name, JsonNode before, JsonNode now) {
+    return name.equals(PREDICTORS)
+        ? before.properties().stream()
+            .allMatch(e -> !now.has(e.getKey()) || now.get(e.getKey()).equals(e.getValue()))
+        : before.equals(now);
   }
 
   /** Reads what was done; a last line that a kill cut off is cut away. */
@@ -169,17 +190,18 @@ public final class RunFolder implements AutoCloseable {
   }
 
   private static List<ItemResult> results(Path file, byte[] bytes, int end) {
-    List<ItemResult> out = new ArrayList<>();
+    Map<String, ItemResult> out = new LinkedHashMap<>();
     int number = 0;
     for (String line : new String(bytes, 0, end, StandardCharsets.UTF_8).lines().toList()) {
       number++;
       try {
-        out.add(JSON.readValue(line, ItemResult.class));
+        ItemResult result = JSON.readValue(line, ItemResult.class);
+        out.put(result.item(), result); // a later line of an item has more rows
       } catch (JsonProcessingException e) {
         throw DataFile.malformed(file, number, "it is no item's result", e);
       }
     }
-    return out;
+    return List.copyOf(out.values());
   }
 
   /** A result as the line that is its record. */

@@ -33,12 +33,18 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HexFormat;
@@ -47,6 +53,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.regex.Pattern;
 
 /**
  * A safetensors file of matrices and vectors in F32 or BF16, or in 8 bits: eight bytes of header
@@ -60,6 +67,10 @@ import java.util.UUID;
 public record Safetensors(Map<String, String> metadata, Map<String, Weight> tensors) {
   private static final long MAX_HEADER = 16L << 20;
   private static final String SCALES = ".qb";
+
+  /** What was not written to for so long has no writer any more. */
+  private static final Duration STALE = Duration.ofMinutes(10);
+
   private static final ObjectMapper JSON =
       JsonMapper.builder(
               JsonFactory.builder()
@@ -272,7 +283,8 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
 
   /**
    * Writes a file atomically: into a temporary sibling, flushed to the disk, then renamed, so that
-   * an old file stays whole whatever happens.
+   * an old file stays whole whatever happens. Temporary files that writers of the same file left
+   * when they were killed are removed.
    *
    * @throws KvpException {@code FILE_ACCESS}
    */
@@ -285,6 +297,7 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
         throw new IOException("it has no parent folder");
       }
       Files.createDirectories(parent);
+      removeStale(parent, "." + target.getFileName() + ".");
       // not Files.createTempFile, whose files only their owner can read
       temporary = parent.resolve("." + target.getFileName() + "." + UUID.randomUUID() + ".part");
       try (FileChannel channel =
@@ -318,6 +331,25 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
           // what stays is a hidden .part file beside the target; the first failure is what matters
         }
       }
+    }
+  }
+
+  /** Removes old temporary files whose names begin so; another writer's, at work now, stays. */
+  private static void removeStale(Path parent, String prefix) {
+    Pattern name =
+        Pattern.compile(Pattern.quote(prefix) + "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.part");
+    FileTime before = FileTime.from(Instant.now().minus(STALE));
+    try (DirectoryStream<Path> parts =
+        Files.newDirectoryStream(
+            parent, p -> name.matcher(String.valueOf(p.getFileName())).matches())) {
+      for (Path part : parts) {
+        if (Files.isRegularFile(part, LinkOption.NOFOLLOW_LINKS)
+            && Files.getLastModifiedTime(part).compareTo(before) < 0) {
+          Files.deleteIfExists(part);
+        }
+      }
+    } catch (IOException | DirectoryIteratorException e) {
+      // they are in nobody's way; what is to be written is what matters
     }
   }
 

@@ -113,6 +113,9 @@ public record PredictorFile(
   /**
    * Writes the file atomically. Of a sibling it keeps the folder, relative to the file where it is
    * beneath it, and the fingerprint.
+   *
+   * @throws KvpException {@code BAD_ARGUMENT} where a number is not finite, since nobody could read
+   *     the file; {@code FILE_ACCESS}
    */
   public void write(Path file) {
     Map<String, Weight> tensors = new LinkedHashMap<>();
@@ -152,6 +155,20 @@ public record PredictorFile(
         put(meta, sibling.map());
       }
     }
+    tensors.forEach((name, w) -> {
+      float found = notFinite(w);
+      if (found != 0) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "The predictor has "
+                + found
+                + " in tensor '"
+                + name
+                + "', so '"
+                + file
+                + "' is not written; make it from other text or with a lower learning rate.");
+      }
+    });
     meta.put("base.shape", base.shape());
     meta.put("base.tokenizer", base.tokenizer());
     meta.put("base.weights", base.weights());
@@ -423,13 +440,23 @@ public record PredictorFile(
   }
 
   private static void checkFinite(Path file, String name, Weight w) {
+    float found = notFinite(w);
+    if (found != 0) {
+      throw broken(file, "has " + found + " in tensor '" + clip(name) + "'");
+    }
+  }
+
+  /** What a tensor has in the place of a finite number; 0 where it has none. */
+  private static float notFinite(Weight w) {
     for (int r = 0; r < w.rows(); r++) {
       for (int c = 0; c < w.columns(); c++) {
-        if (!Float.isFinite(w.get(r, c))) {
-          throw broken(file, "has " + w.get(r, c) + " in tensor '" + clip(name) + "'");
+        float value = w.get(r, c);
+        if (!Float.isFinite(value)) {
+          return value;
         }
       }
     }
+    return 0;
   }
 
   private static String join(Iterable<Integer> numbers) {

@@ -39,6 +39,16 @@ final class Parameter {
     this.gradient = new float[values.length];
   }
 
+  /** Whether all its values are numbers. */
+  boolean isFinite() {
+    for (float v : values) {
+      if (!Float.isFinite(v)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   static Parameter matrix(String name, Weight w) {
     return new Parameter(name, w.rows(), w.columns(), true, w.toArray());
   }

@@ -37,6 +37,7 @@ import java.util.function.Function;
 public final class Trainer implements AutoCloseable {
   private static final String FORMAT = "kvp4j-training";
   private static final String VERSION = "1";
+  private static final String DATA = "data"; // checkpoints written by the first versions lack it
 
   private final TrainingSettings settings;
   private final Function<SplittableRandom, Continuation> items;
@@ -44,7 +45,17 @@ public final class Trainer implements AutoCloseable {
   private final TrainingGraph graph;
   private final AdamW optimiser;
   private final String origin; // checksum of what training began with
+  private final String data;
   private int step;
+
+  /** Prepares training on items of which nothing but the settings' words is known. */
+  public Trainer(
+      PrefillEngine base,
+      KvPredictor start,
+      TrainingSettings settings,
+      Function<SplittableRandom, Continuation> items) {
+    this(base, start, settings, items, "");
+  }
 
   /**
    * Prepares training.
@@ -52,6 +63,8 @@ public final class Trainer implements AutoCloseable {
    * @param base the base
    * @param start where training begins
    * @param items an item for a generator of random numbers
+   * @param data a checksum of what the items are made of, or nothing: a checkpoint of other data is
+   *     not resumed
    * @throws KvpException {@code UNSUPPORTED} where DJL's PyTorch engine is not there, {@code
    *     PREDICTOR_MISMATCH} where the predictor is for another base
    */
@@ -59,10 +72,12 @@ public final class Trainer implements AutoCloseable {
       PrefillEngine base,
       KvPredictor start,
       TrainingSettings settings,
-      Function<SplittableRandom, Continuation> items) {
+      Function<SplittableRandom, Continuation> items,
+      String data) {
     start.checkFits(base.weights().shape());
     this.settings = settings;
     this.items = items;
+    this.data = data;
     this.parameters = new Parameters(start, base.weights(), settings.learned());
     try {
       this.graph =
@@ -109,7 +124,12 @@ public final class Trainer implements AutoCloseable {
     return graph.loss(held);
   }
 
-  /** Makes one update. */
+  /**
+   * Makes one update.
+   *
+   * @throws KvpException {@code BAD_ARGUMENT} where the loss, the gradients or what they make of
+   *     the predictor are not finite: no step can follow
+   */
   public StepReport next() {
     List<Continuation> batch = new ArrayList<>();
     int tokens = 0;
@@ -121,18 +141,23 @@ public final class Trainer implements AutoCloseable {
     LossTerms loss = graph.gradients(batch);
     double rate = settings.rate(step);
     double norm = AdamW.norm(parameters.all());
-    if (!Double.isFinite(norm)) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "The gradients of step "
-              + (step + 1)
-              + " are not finite, with "
-              + loss
-              + "; resume from the last checkpoint with a lower learning rate.");
+    if (!Double.isFinite(norm) || !Double.isFinite(loss.total())) {
+      throw diverged("The gradients of step " + (step + 1) + " are not finite, with " + loss);
     }
     optimiser.update(parameters.all(), step, rate, norm);
+    for (Parameter p : parameters.all()) {
+      if (!p.isFinite()) {
+        throw diverged("The numbers '" + p.name + "' are not finite after step " + (step + 1));
+      }
+    }
     step++;
     return new StepReport(step, rate, loss, norm, tokens);
+  }
+
+  /** A checkpoint does not help here: its training goes on with the same learning rate. */
+  private static KvpException diverged(String what) {
+    return new KvpException(
+        KvpException.Kind.BAD_ARGUMENT, what + "; begin anew with a lower learning rate.");
   }
 
   /** The generator of the n-th item. */
@@ -163,6 +188,9 @@ public final class Trainer implements AutoCloseable {
     meta.put("step", Integer.toString(step));
     meta.put("settings", settings.toString());
     meta.put("origin", origin);
+    if (!data.isEmpty()) {
+      meta.put(DATA, data);
+    }
     meta.put("sha256", Safetensors.checksum(tensors));
     new Safetensors(meta, tensors).write(file);
   }
@@ -171,7 +199,7 @@ public final class Trainer implements AutoCloseable {
    * Goes on from where a file was saved.
    *
    * @throws KvpException {@code FILE_ACCESS} or {@code MALFORMED_FILE}; {@code BAD_ARGUMENT} where
-   *     the file is of training with other settings or from another predictor
+   *     the file is of training with other settings, on other data or from another predictor
    */
   public void resume(Path file) {
     Safetensors st = Safetensors.read(file);
@@ -181,6 +209,9 @@ public final class Trainer implements AutoCloseable {
         file, st, "sha256", Safetensors.checksum(st.tensors()), KvpException.Kind.MALFORMED_FILE);
     expect(file, st, "settings", settings.toString(), KvpException.Kind.BAD_ARGUMENT);
     expect(file, st, "origin", origin, KvpException.Kind.BAD_ARGUMENT);
+    if (!data.isEmpty() && st.metadata().containsKey(DATA)) {
+      expect(file, st, DATA, data, KvpException.Kind.BAD_ARGUMENT);
+    }
     String text = st.metadata().getOrDefault("step", "");
     if (!text.matches("\\d{1,9}") || !st.tensors().keySet().equals(tensors(true).keySet())) {
       throw new KvpException(

@@ -36,6 +36,7 @@ public final class TrainingItems {
 
   private static final int ATTEMPTS = 200;
   private static final int LONGEST_QUESTION = 260; // characters, the passage's heading too
+  private static final String BLANK = "\n\n"; // between a text and its copy
   private static final Pattern SENTENCE = Pattern.compile("[^.!?\\n]{30,200}[.!?](?=\\s|$)");
   private static final Pattern WORD = Pattern.compile("(?<=[ (])[\\p{L}\\d]{3,}(?=[ ,;.)])");
 
@@ -78,6 +79,7 @@ public final class TrainingItems {
    *
    * @param least fewest tokens of a prompt: more than the anchors
    * @param longest most tokens of a prompt
+   * @throws KvpException {@code BAD_ARGUMENT} where no passage whatever would give such items
    */
   public TrainingItems(TextCorpus corpus, Encoding encoding, Mix mix, int least, int longest) {
     if (least < 1 || longest < least) {
@@ -88,6 +90,16 @@ public final class TrainingItems {
               + " to "
               + longest
               + " tokens; the anchors leave no room for them.");
+    }
+    int copied = least + FOLLOWING + encoding.rest.apply(BLANK).length;
+    if (mix.copy > 0 && longest < copied) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "Training prompts are to have at most "
+              + longest
+              + " tokens, too few for copied spans beside these anchors; the length must be at least "
+              + copied
+              + ", or the mix without copies.");
     }
     this.corpus = corpus;
     this.encoding = encoding;
@@ -109,13 +121,20 @@ public final class TrainingItems {
         return item;
       }
     }
+    boolean asks = which >= mix.text + mix.copy;
+    String kind = which < mix.text ? "running text" : asks ? "questions" : "copied spans";
     throw new KvpException(
         KvpException.Kind.BAD_ARGUMENT,
         "The data has "
             + corpus.size()
-            + " passages, too few or too short for prompts of "
+            + " passages, too few or too short for "
+            + kind
+            + " in prompts of "
             + least
-            + " tokens; give more text.");
+            + " to "
+            + longest
+            + " tokens; give more text"
+            + (asks ? " or allow longer prompts." : ".")); // in which sentence and question fit
   }
 
   /**
@@ -147,7 +166,7 @@ public final class TrainingItems {
   }
 
   private @Nullable Continuation copy(String passage, SplittableRandom random) {
-    int[] blank = encoding.rest.apply("\n\n");
+    int[] blank = encoding.rest.apply(BLANK);
     int[] all = encoding.prompt.apply(passage);
     int[] tokens = Arrays.copyOf(all, Math.min(all.length, longest - blank.length));
     if (tokens.length < least + FOLLOWING) {

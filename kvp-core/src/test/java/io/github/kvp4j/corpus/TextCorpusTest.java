@@ -108,6 +108,21 @@ class TextCorpusTest {
     assertThat(read(7, file, second)).hasSize(read(7, file).size() + read(7, second).size());
   }
 
+  /** It tells the passages and their order, not the files that they came in. */
+  @Test
+  void theChecksumIsOfThePassages() throws IOException {
+    String text = words(30_000, 5);
+    Path file = write("a.txt", text);
+    String sum = checksum(1, file);
+    assertThat(sum).matches("[0-9a-f]{64}");
+    assertThat(checksum(1, file)).isEqualTo(sum);
+    assertThat(checksum(1, packed("b.gz", text))).isEqualTo(sum);
+    assertThat(checksum(2, file)).isNotEqualTo(sum);
+    assertThat(checksum(1, file, write("c.txt", words(300, 6)))).isNotEqualTo(sum);
+    Files.writeString(file, text.replaceFirst("[a-z]", "A"));
+    assertThat(checksum(1, file)).isNotEqualTo(sum);
+  }
+
   @Test
   void anEmptyFileIsAnEmptyCorpus() throws IOException {
     assertThat(TextCorpus.read(List.of(), 1).size()).isZero();
@@ -233,6 +248,10 @@ class TextCorpusTest {
 
   private static List<String> passages(Path file) {
     return read(1, file);
+  }
+
+  private static String checksum(long seed, Path... files) {
+    return TextCorpus.read(List.of(files), seed).checksum();
   }
 
   private static List<String> read(long seed, Path... files) {

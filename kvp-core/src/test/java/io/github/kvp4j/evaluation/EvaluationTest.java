@@ -349,7 +349,7 @@ class EvaluationTest {
     for (int from = 0; from < items.size(); from += groups) {
       List<Evaluation.Asked> group =
           IntStream.range(from, Math.min(items.size(), from + groups))
-              .mapToObj(i -> new Evaluation.Asked(items.get(i), i))
+              .mapToObj(i -> new Evaluation.Asked(items.get(i), i, Set.of()))
               .toList();
       List<ItemResult> results = evaluation.measure(group, true, () -> rowsDone[0]++);
       assertThat(results.getFirst().rows().getFirst().millisPerToken()).isZero();
@@ -373,6 +373,34 @@ class EvaluationTest {
         .toList();
   }
 
+  /** What is asked later comes to what would have been asked at once. */
+  @Test
+  void rowsThatHaveAnsweredAreNotAskedAgain() {
+    List<EvaluationRow> rows = rows();
+    Evaluation evaluation =
+        new Evaluation(
+            rows, TEXT, new Evaluation.Decoding(6, List.of(), Sampling.NONE, 3), 200, Map.of());
+    EvaluationItem item = questions(1).getFirst();
+    ItemResult whole = evaluation.measure(item, () -> {});
+    List<String> names = rows.stream().map(EvaluationRow::name).toList();
+    ItemResult later =
+        evaluation
+            .measure(
+                List.of(new Evaluation.Asked(item, 0, Set.of(names.get(0), names.get(2)))),
+                true,
+                () -> {})
+            .getFirst();
+    assertThat(later.rows())
+        .extracting(ItemResult.Row::row)
+        .containsExactly(names.get(0), names.get(1), names.get(3));
+    ItemResult before =
+        new ItemResult(
+            item.id(),
+            whole.promptTokens(),
+            List.of(whole.rows().get(0), whole.rows().get(2)));
+    assertThat(untimed(List.of(before.with(later, names)))).isEqualTo(untimed(List.of(whole)));
+  }
+
   @Test
   void aSlowRowMayBeAskedFewerItems() {
     List<EvaluationRow> rows = rows();
@@ -386,7 +414,7 @@ class EvaluationTest {
     List<ItemResult> results =
         evaluation.measure(
             IntStream.range(0, 4)
-                .mapToObj(i -> new Evaluation.Asked(questions(4).get(i), i))
+                .mapToObj(i -> new Evaluation.Asked(questions(4).get(i), i, Set.of()))
                 .toList(),
             true,
             () -> {});
@@ -402,9 +430,11 @@ class EvaluationTest {
             new Evaluation.Decoding(3, List.of(), Sampling.NONE, 3),
             200,
             Map.of(rows.get(1).name(), 0.1));
-    assertThat(tenths.rowsOf(1)).isEqualTo(4);
-    assertThat(tenths.rowsOf(30)).isEqualTo(3 * 30 + 3);
-    assertThat(tenths.rowsOf(31)).isEqualTo(3 * 31 + 4);
+    assertThat(tenths.rowsOf(0)).hasSize(4);
+    assertThat(tenths.rowsOf(1)).hasSize(3).doesNotContain(rows.get(1).name());
+    assertThat(IntStream.range(0, 30).map(i -> tenths.rowsOf(i).size()).sum())
+        .isEqualTo(3 * 30 + 3);
+    assertThat(tenths.rowsOf(30)).hasSize(4);
     // every second one, whatever the number of items
     for (int i = 0; i < 4; i++) {
       assertThat(results.get(i).rows().stream().anyMatch(r -> r.row().equals(rows.get(1).name())))

@@ -42,6 +42,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -301,6 +304,20 @@ class PredictorFileTest {
 
   // --- failures while writing
 
+  @ParameterizedTest
+  @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY})
+  void numbersThatAreNotFiniteAreNotWritten(float value) {
+    PredictorFile bad = example();
+    bad.predictor().projections().getFirst().value().bias()[1] = value;
+    assertThatExceptionOfType(KvpException.class)
+        .isThrownBy(() -> bad.write(file))
+        .withMessageContaining("layers.2.value.bias")
+        .withMessageContaining(Float.toString(value))
+        .satisfies(e -> assertThat(e.kind()).isEqualTo(KvpException.Kind.BAD_ARGUMENT))
+        .satisfies(PredictorFiles::assertOneSentence);
+    assertThat(file).hasBinaryContent(good);
+  }
+
   @Test
   void aFolderInTheWayIsAnError() throws IOException {
     Path target = Files.createDirectories(folder.resolve("taken.safetensors"));
@@ -333,6 +350,37 @@ class PredictorFileTest {
     }
     assertThat(Files.readAllBytes(file)).isEqualTo(good);
     assertThat(entries(folder)).containsExactly("predictor.safetensors");
+  }
+
+  /** What a killed writer left is removed by the next; what may still be written to stays. */
+  @Test
+  void partsOfKilledWritersAreRemoved() throws IOException {
+    String id = ".0f8fad5b-d9cb-469f-a165-70867728950e.part";
+    String stale = ".predictor.safetensors" + id;
+    String fresh = ".predictor.safetensors.7c9e6679-7425-40de-944b-e07fc1f90ae7.part";
+    List<String> others =
+        List.of(
+            ".other.safetensors" + id,
+            ".predictor.safetensors.checkpoint" + id,
+            ".predictor.safetensors.part",
+            ".predictor.safetensors.notes.part",
+            ".predictorXsafetensors" + id,
+            "predictor.safetensors" + id);
+    List<String> stay = new ArrayList<>(others);
+    stay.addAll(List.of("predictor.safetensors", fresh));
+    Files.createFile(folder.resolve(fresh));
+    for (String name : others) {
+      aged(name);
+    }
+    aged(stale);
+    example().write(file);
+    assertThat(entries(folder)).containsExactlyInAnyOrderElementsOf(stay);
+    assertThat(file).hasBinaryContent(good);
+  }
+
+  private void aged(String name) throws IOException {
+    Path part = Files.createFile(folder.resolve(name));
+    Files.setLastModifiedTime(part, FileTime.from(Instant.now().minus(Duration.ofHours(1))));
   }
 
   /**

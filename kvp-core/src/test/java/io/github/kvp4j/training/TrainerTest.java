@@ -64,6 +64,10 @@ class TrainerTest {
   }
 
   static Trainer trainer(int steps) {
+    return trainer(steps, "");
+  }
+
+  static Trainer trainer(int steps, String data) {
     return new Trainer(
         TrainingCases.BASE,
         TrainingCases.prefix(),
@@ -71,7 +75,8 @@ class TrainerTest {
             Set.of(Learned.PROJECTIONS, Learned.LINEARISED),
             steps,
             new LossWeights(LossWeights.Target.TEXT, 1, 0, 0.3)),
-        TrainerTest::random);
+        TrainerTest::random,
+        data);
   }
 
   // --- against the reference
@@ -191,6 +196,30 @@ class TrainerTest {
     }
   }
 
+  /** The advice is what resuming allows: it keeps the learning rate. */
+  @Test
+  void trainingThatDivergesIsRefused() {
+    TrainingSettings settings =
+        new TrainingSettings(
+            Set.of(Learned.PROJECTIONS),
+            new LossWeights(LossWeights.Target.TEXT, 1, 0, 0.3),
+            new Anchors(2, 3, 0),
+            8,
+            2,
+            1e300,
+            1,
+            0,
+            0,
+            1,
+            42,
+            "random");
+    try (Trainer trainer =
+        new Trainer(TrainingCases.BASE, TrainingCases.prefix(), settings, TrainerTest::random)) {
+      refused(KvpException.Kind.BAD_ARGUMENT, "begin anew with a lower", trainer::next);
+      assertThat(trainer.step()).isZero();
+    }
+  }
+
   @Test
   void theRateRisesAndFalls() {
     TrainingSettings s =
@@ -234,6 +263,26 @@ class TrainerTest {
       for (int i = 3; i < 8; i++) {
         assertThat(trainer.next()).isEqualTo(whole.get(i));
       }
+    }
+  }
+
+  /** A checkpoint that says nothing of its data is from before data were marked. */
+  @Test
+  void checkpointsOfOtherDataAreRefused() {
+    Path file = folder.resolve("checkpoint");
+    try (Trainer unmarked = trainer(8)) {
+      unmarked.next();
+      unmarked.save(file);
+    }
+    try (Trainer first = trainer(8, "aa")) {
+      first.resume(file);
+      assertThat(first.step()).isOne();
+      first.save(file);
+      first.resume(file);
+    }
+    try (Trainer other = trainer(8, "bb")) {
+      refused(KvpException.Kind.BAD_ARGUMENT, "has the data 'aa'", () -> other.resume(file));
+      assertThat(other.step()).isZero();
     }
   }
 

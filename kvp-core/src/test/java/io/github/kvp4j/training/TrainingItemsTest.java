@@ -144,6 +144,24 @@ class TrainingItemsTest {
     refused("give more text", () -> tooLong.next(new SplittableRandom(1)));
   }
 
+  /** More text would not help: what is too small is named, and how much is enough. */
+  @Test
+  void copiesThatHaveNoRoomAreRefusedBeforeAnyText() {
+    TrainingItems.Mix copies = new TrainingItems.Mix(1, 1, 0);
+    refused("must be at least 166,", () -> new TrainingItems(corpus, BYTES, copies, 100, 165));
+    TrainingItems enough = new TrainingItems(corpus, BYTES, copies, 100, 166);
+    SplittableRandom random = new SplittableRandom(5);
+    for (int i = 0; i < 50; i++) {
+      assertThat(enough.next(random).prompt().length).isBetween(100, 166);
+    }
+    TrainingItems.Mix others = new TrainingItems.Mix(1, 0, 1);
+    assertThat(new TrainingItems(corpus, BYTES, others, 100, 165)).isNotNull();
+    TrainingItems.Mix questions = new TrainingItems.Mix(0, 0, 1);
+    TrainingItems small = new TrainingItems(corpus, BYTES, questions, 100, 165);
+    refused("questions in prompts of 100 to 165", () -> small.next(new SplittableRandom(1)));
+    refused("allow longer prompts", () -> small.next(new SplittableRandom(1)));
+  }
+
   private static void refused(String message, Runnable call) {
     assertThatExceptionOfType(KvpException.class)
         .isThrownBy(call::run)

@@ -23,7 +23,6 @@ import io.github.kvp4j.calibration.SeparateCalibrator;
 import io.github.kvp4j.calibration.SeparateClusterCalibrator;
 import io.github.kvp4j.cluster.Cluster;
 import io.github.kvp4j.corpus.TextCorpus;
-import io.github.kvp4j.evaluation.Continuation;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
@@ -241,11 +240,15 @@ final class CalibrateCommand implements Callable<Integer> {
               + prompts
               + "; at least 1000 tokens and 1 prompt are needed.");
     }
-    if (search && (kind != AuxiliaryKind.PREFIX || layers != null || linearise != null)) {
+    if (search
+        && (kind != AuxiliaryKind.PREFIX
+            || layers != null
+            || sources != null
+            || linearise != null)) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "--search finds --layers and --linearise of a prefix predictor itself; leave them and"
-              + " --kind out.");
+          "--search finds --layers, --sources and --linearise of a prefix predictor itself; leave"
+              + " them and --kind out.");
     }
     switch (kind) {
       case PREFIX -> needed("--layers", search ? Integer.valueOf(0) : layers);
@@ -268,12 +271,16 @@ final class CalibrateCommand implements Callable<Integer> {
       PrefillEngine engine = ModelOption.engine(loaded);
       // measured on passages that the fit never sees
       TextCorpus heldOut = corpus.heldOut();
-      List<int[]> fit = texts(loaded, corpus.fitted());
+      List<int[]> fit =
+          texts(
+              loaded, corpus.fitted(), Math.min(LONGEST, engine.weights().shape().contextLength()));
       if (fit.isEmpty()) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,
             "The data has " + corpus.size() + " passages, too few to fit on; give more text.");
       }
+      HeldOut measured = HeldOut.of(loaded, engine, heldOut, prompts, seed);
+      measured.warn();
       try (ProgressDisplay progress = new ProgressDisplay()) {
         if (search) {
           CalibrationSettings found = found(loaded, engine, fit, heldOut, progress);
@@ -297,8 +304,7 @@ final class CalibrateCommand implements Callable<Integer> {
             (System.nanoTime() - start) / 1e9,
             calibrator.chosenLambdas());
         List<MeasuredQuality> quality =
-            PredictorMeasurement.measure(
-                loaded, engine, predictor, heldOut, prompts, seed, progress);
+            PredictorMeasurement.measure(engine, predictor, measured, progress);
         progress.end();
         Map<String, String> how = new TreeMap<>();
         how.put("data", String.join(",", data.stream().map(FileName::of).toList()));
@@ -308,26 +314,27 @@ final class CalibrateCommand implements Callable<Integer> {
         if (mix != null) {
           how.put("mix", mix.text() + "," + mix.copy() + "," + mix.question());
         }
+        measured.note(how);
         how.put("lambda", calibrator.chosenLambdas().toString());
         new PredictorFile(predictor, loaded.fingerprint().orElseThrow(), how, quality)
             .write(java.util.Objects.requireNonNull(out));
         PredictorMeasurement.print(quality);
-        System.out.println("Wrote " + out);
+        System.out.println("Wrote " + out + (quality.isEmpty() ? ", not measured" : ""));
       }
     }
     return 0;
   }
 
-  private List<int[]> texts(KvpModel loaded, TextCorpus corpus) {
+  private List<int[]> texts(KvpModel loaded, TextCorpus corpus, int longest) {
     if (mix == null || corpus.size() == 0) {
-      return corpus.takeTokens(loaded::encodePrompt, 0, tokens, 64, LONGEST);
+      return corpus.takeTokens(loaded::encodePrompt, 0, tokens, 64, longest);
     }
     return new TrainingItems(
             corpus,
             new TrainingItems.Encoding(loaded::encodePrompt, loaded.tokenizer()::encode),
             mix,
             64,
-            LONGEST - TrainingItems.FOLLOWING)
+            longest - TrainingItems.FOLLOWING)
         .texts(new SplittableRandom(seed), tokens);
   }
 
@@ -346,20 +353,15 @@ final class CalibrateCommand implements Callable<Integer> {
                 .boxed()
                 .toList();
     int part = Math.max(1, fit.size() / SEARCH_SHARE);
+    HeldOut measured = HeldOut.of(loaded, engine, heldOut, SEARCH_ITEMS, seed);
     List<PredictorSearch.Candidate> candidates =
         new PredictorSearch(
                 engine,
                 new PredictorSearch.Settings(
                     budget, SEARCH_PROMPT, new Anchors(4, 24, 0), prefixes, sink),
                 fit.subList(0, part),
-                Continuation.text(heldOut, loaded::encodePrompt, 0, SEARCH_ITEMS),
-                Continuation.copy(
-                    heldOut,
-                    loaded::encodePrompt,
-                    loaded.tokenizer().encode("\n\n"),
-                    0,
-                    SEARCH_ITEMS,
-                    seed),
+                measured.text().prompts(),
+                measured.copy().prompts(),
                 progress,
                 Cancellation.NEVER)
             .run();

@@ -14,6 +14,7 @@
 package io.github.kvp4j.cli;
 
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.evaluation.EvaluationItem;
 import io.github.kvp4j.evaluation.EvaluationTask;
 import io.github.kvp4j.evaluation.ItemResult;
 import io.github.kvp4j.evaluation.ResultRow;
@@ -24,6 +25,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -65,8 +67,8 @@ final class EvalCommand implements Callable<Integer> {
       names = "--out",
       paramLabel = "DIR",
       description =
-          "A folder for the run: each item's results as they come (items.jsonl), and the table"
-              + " (results.json).")
+          "A folder for the run: the results of each group of items as they come (items.jsonl), and"
+              + " the table (results.json).")
   private @Nullable Path out;
 
   @Option(
@@ -82,7 +84,8 @@ final class EvalCommand implements Callable<Integer> {
   @Option(
       names = "--resume",
       description =
-          "Go on with the run in --out where it was stopped, or with more items than it had.")
+          "Go on with the run in --out where it was stopped, or with more than it had: items, rows,"
+              + " predictors, shares (--fewer).")
   private boolean resume;
 
   @Override
@@ -132,15 +135,29 @@ final class EvalCommand implements Callable<Integer> {
   private List<ItemResult> run(EvalSession session) {
     try (ProgressDisplay progress = new ProgressDisplay();
         Results results = results(session)) {
-      progress.start("eval", session.answers());
       List<Integer> open = new ArrayList<>(); // numbers of the first items of groups
+      long known = 0;
+      long asked = 0;
       for (int from : session.groups()) {
-        if (session.group(from).stream().allMatch(item -> results.done.containsKey(item.id()))) {
-          progress.advance(session.answersOf(from));
-        } else {
+        boolean complete = true;
+        int number = from;
+        for (EvaluationItem item : session.group(from)) {
+          Set<String> have = results.have(item.id());
+          List<String> wanted = session.rowsOf(number++);
+          long there = wanted.stream().filter(have::contains).count();
+          known += there;
+          asked += wanted.size();
+          if (there < wanted.size()) {
+            complete = false;
+            asked += have.isEmpty() ? 0 : 1; // the first row once more
+          }
+        }
+        if (!complete) {
           open.add(from);
         }
       }
+      progress.start("eval", asked);
+      progress.advance(known);
       if (spark != null) {
         EvalOnCluster.run(
             spark,
@@ -156,7 +173,7 @@ final class EvalCommand implements Callable<Integer> {
       } else if (!open.isEmpty()) {
         session.warmUp(open.getFirst());
         for (int from : open) {
-          session.measure(from, () -> progress.advance(1)).forEach(results::add);
+          session.measure(from, results::have, () -> progress.advance(1)).forEach(results::add);
         }
       }
       return session.items().stream()
@@ -166,28 +183,39 @@ final class EvalCommand implements Callable<Integer> {
   }
 
   private Results results(EvalSession session) {
-    return new Results(out == null ? null : RunFolder.open(out, resume, session.settings()));
+    return new Results(
+        out == null ? null : RunFolder.open(out, resume, session.settings()), session.rows());
   }
 
   /** What is done, in the run's folder if there is one. */
   private static final class Results implements AutoCloseable {
     final Map<String, ItemResult> done = new HashMap<>();
     private final @Nullable RunFolder folder;
+    private final List<String> order;
 
-    Results(@Nullable RunFolder folder) {
+    Results(@Nullable RunFolder folder, List<String> order) {
       this.folder = folder;
+      this.order = order;
       if (folder != null) {
         done.putAll(folder.done());
       }
     }
 
-    /**
-     * Adds one, but for one that is there: a group of which a kill left some is done anew, so that
-     * each is done as it was.
-     */
+    /** The rows that have answered an item. */
+    Set<String> have(String item) {
+      ItemResult result = done.get(item);
+      return result == null ? Set.of() : result.names();
+    }
+
+    /** Adds what some rows answered to an item. */
     void add(ItemResult result) {
-      if (done.putIfAbsent(result.item(), result) == null && folder != null) {
-        folder.add(result);
+      ItemResult before = done.get(result.item());
+      ItemResult now = before == null ? result : before.with(result, order);
+      if (before == null || !now.names().equals(before.names())) {
+        done.put(now.item(), now);
+        if (folder != null) {
+          folder.add(now);
+        }
       }
     }
 

@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
@@ -46,7 +47,7 @@ final class EvalOnCluster {
         OPEN.put(List.copyOf(words), session);
       }
       List<String> lines = new ArrayList<>();
-      session.measure(from, () -> {}).forEach(r -> lines.add(RunFolder.line(r)));
+      session.measure(from, item -> Set.of(), () -> {}).forEach(r -> lines.add(RunFolder.line(r)));
       return lines;
     }
   }

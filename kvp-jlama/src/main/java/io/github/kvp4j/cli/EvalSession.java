@@ -34,7 +34,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.zip.CRC32;
 import java.util.zip.CheckedInputStream;
 
@@ -130,25 +132,31 @@ final class EvalSession implements AutoCloseable {
     return items.subList(from, Math.min(items.size(), from + groupSize()));
   }
 
-  /** How many answers of rows a group asks for. */
-  long answersOf(int from) {
-    return evaluation.rowsOf(from + group(from).size()) - evaluation.rowsOf(from);
+  /** The names of the rows that the item of a number is asked of. */
+  List<String> rowsOf(int number) {
+    return evaluation.rowsOf(number);
   }
 
-  /** How many answers of rows all items ask for. */
-  long answers() {
-    return evaluation.rowsOf(items.size());
+  /** The names of all rows, in their order. */
+  List<String> rows() {
+    return rows.all().stream().map(EvaluationRow::name).toList();
   }
 
   /**
-   * Asks a group.
+   * Asks a group what is not known of it.
    *
+   * @param have names of the rows that have answered an item, by its id
    * @param rowDone called after each row of each item
    */
-  List<ItemResult> measure(int from, Runnable rowDone) {
+  List<ItemResult> measure(int from, Function<String, Set<String>> have, Runnable rowDone) {
     List<Evaluation.Asked> asked = new ArrayList<>();
+    int number = from;
     for (EvaluationItem item : group(from)) {
-      asked.add(new Evaluation.Asked(item, from + asked.size()));
+      Set<String> known = have.apply(item.id());
+      if (!known.containsAll(rowsOf(number))) {
+        asked.add(new Evaluation.Asked(item, number, known));
+      }
+      number++;
     }
     return evaluation.measure(asked, options.together() > 0, rowDone);
   }
@@ -204,12 +212,12 @@ final class EvalSession implements AutoCloseable {
     settings.put("samples", decoding.sampling().samples());
     settings.put("temperature", decoding.sampling().temperature());
     settings.put("options", taskSettings);
-    settings.put("fewer", new TreeMap<>(options.fewerShares()));
+    settings.put(RunFolder.FEWER, new TreeMap<>(options.fewerShares()));
     settings.put("together", options.together());
-    settings.put("rows", rows.all().stream().map(EvaluationRow::name).toList());
+    settings.put(RunFolder.ROWS, rows());
     Map<String, String> checksums = new TreeMap<>();
     files.forEach((name, file) -> checksums.put(name, NamedPredictors.checksum(file)));
-    settings.put("predictors", checksums);
+    settings.put(RunFolder.PREDICTORS, checksums);
     settings.put("model", FileName.of(loaded.directory()));
     loaded
         .fingerprint()

@@ -13,6 +13,7 @@
  */
 package io.github.kvp4j.cli;
 
+import io.github.kvp4j.KvpException;
 import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Siblings;
@@ -29,6 +30,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -137,13 +139,23 @@ final class PredictorCommand implements Runnable {
         ProgressDisplay progress = new ProgressDisplay()) {
       PrefillEngine engine = ModelOption.engine(loaded);
       PredictorFile p = loaded.readPredictor(file);
+      HeldOut held = HeldOut.of(loaded, engine, corpus, prompts, seed);
+      if (held.isEmpty()) {
+        throw new KvpException(
+            KvpException.Kind.BAD_ARGUMENT,
+            "The data has "
+                + corpus.size()
+                + " passages, too few or too short to measure on; give more text.");
+      }
+      held.warn();
       List<MeasuredQuality> quality =
-          PredictorMeasurement.measure(
-              loaded, engine, p.predictor(), corpus, prompts, seed, progress);
+          PredictorMeasurement.measure(engine, p.predictor(), held, progress);
       progress.end();
       PredictorMeasurement.print(quality);
       if (update) {
-        new PredictorFile(p.predictor(), p.base(), p.calibration(), quality).write(file);
+        Map<String, String> how = new TreeMap<>(p.calibration());
+        held.note(how);
+        new PredictorFile(p.predictor(), p.base(), how, quality).write(file);
       }
       json.write(Map.of("file", file.toString(), "quality", quality));
     }

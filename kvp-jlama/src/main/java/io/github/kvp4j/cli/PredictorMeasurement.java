@@ -14,10 +14,7 @@
 package io.github.kvp4j.cli;
 
 import io.github.kvp4j.KvpException;
-import io.github.kvp4j.corpus.TextCorpus;
 import io.github.kvp4j.evaluation.CacheQuality;
-import io.github.kvp4j.evaluation.Continuation;
-import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.KvPredictor;
 import io.github.kvp4j.predictor.MeasuredQuality;
@@ -33,27 +30,13 @@ import java.util.Locale;
 final class PredictorMeasurement {
   private PredictorMeasurement() {}
 
-  /** Measures a predictor on the first passages of a corpus, for some settings of the anchors. */
+  /**
+   * Measures a predictor for some settings of the anchors.
+   *
+   * @return nothing of a task of which there are no prompts
+   */
   static List<MeasuredQuality> measure(
-      KvpModel loaded,
-      PrefillEngine engine,
-      KvPredictor predictor,
-      TextCorpus corpus,
-      int prompts,
-      long seed,
-      ProgressDisplay progress) {
-    List<Continuation> text = Continuation.text(corpus, loaded::encodePrompt, 0, prompts);
-    List<Continuation> copy =
-        Continuation.copy(
-            corpus, loaded::encodePrompt, loaded.tokenizer().encode("\n\n"), 0, prompts, seed);
-    if (text.isEmpty() || copy.isEmpty()) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "The data has "
-              + corpus.size()
-              + " passages, too few or too short to measure on; give"
-              + " more text.");
-    }
+      PrefillEngine engine, KvPredictor predictor, HeldOut held, ProgressDisplay progress) {
     PredictedPrefill prefill = new PredictedPrefill(engine, predictor);
     List<Anchors> settings =
         List.of(
@@ -67,30 +50,53 @@ final class PredictorMeasurement {
       ways.add((tokens, cache) -> prefill.prefill(tokens, 0, a, cache, Cancellation.NEVER));
     }
     List<MeasuredQuality> out = new ArrayList<>();
-    for (String task : List.of("text", "copy")) {
-      List<Continuation> items = task.equals("text") ? text : copy;
-      progress.start("measure " + task, items.size());
+    for (HeldOut.Items items : held.kinds()) {
+      if (items.prompts().isEmpty()) {
+        continue;
+      }
+      progress.start("measure " + items.task(), items.prompts().size());
       List<CacheQuality> results =
-          CacheQuality.measure(engine, ways, items, i -> progress.advance(1));
+          CacheQuality.measure(engine, ways, items.prompts(), i -> progress.advance(1));
       for (int i = 0; i < results.size(); i++) {
-        CacheQuality q = results.get(i);
-        out.add(
-            new MeasuredQuality(
-                settings.get(i).toString(),
-                task,
-                round(
-                    PrefillCost.relative(
-                        engine.weights().shape(),
-                        predictor,
-                        settings.get(i),
-                        items.getFirst().prompt().length)),
-                round(q.kl()),
-                round(q.agreement()),
-                round(q.firstTokenAgreement()),
-                q.prompts()));
+        double cost =
+            PrefillCost.relative(
+                engine.weights().shape(),
+                predictor,
+                settings.get(i),
+                items.prompts().getFirst().prompt().length);
+        out.add(figures(settings.get(i), items.task(), cost, results.get(i)));
       }
     }
     return out;
+  }
+
+  /**
+   * What the file says.
+   *
+   * @throws KvpException {@code BAD_ARGUMENT} where the predictor leads to no number: rounded, that
+   *     would be 0, as if it were exact
+   */
+  static MeasuredQuality figures(Anchors anchors, String task, double cost, CacheQuality q) {
+    if (!Double.isFinite(q.kl())) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The predictor's KL on "
+              + task
+              + " with anchors "
+              + anchors
+              + " is "
+              + q.kl()
+              + ", so it is of no use; make it from other text, or train it with a lower learning"
+              + " rate.");
+    }
+    return new MeasuredQuality(
+        anchors.toString(),
+        task,
+        round(cost),
+        round(q.kl()),
+        round(q.agreement()),
+        round(q.firstTokenAgreement()),
+        q.prompts());
   }
 
   private static double round(double value) {
@@ -98,6 +104,9 @@ final class PredictorMeasurement {
   }
 
   static void print(List<MeasuredQuality> quality) {
+    if (quality.isEmpty()) {
+      return;
+    }
     System.out.printf(
         "%-6s %-10s %6s %8s %7s %12s %8s%n",
         "task", "anchors", "FLOPs", "KL", "agree", "first token", "prompts");

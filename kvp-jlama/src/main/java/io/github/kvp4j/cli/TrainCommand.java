@@ -31,6 +31,7 @@ import io.github.kvp4j.training.StepReport;
 import io.github.kvp4j.training.Trainer;
 import io.github.kvp4j.training.TrainingItems;
 import io.github.kvp4j.training.TrainingSettings;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -219,7 +220,9 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--minutes",
       paramLabel = "N",
-      description = "Saves and stops after this long, as Ctrl-C does.")
+      description =
+          "Saves and stops after this long, as Ctrl-C does; 0 with --resume writes the predictor of"
+              + " OUT.checkpoint as it is.")
   private @Nullable Double minutes;
 
   @Option(
@@ -249,11 +252,20 @@ final class TrainCommand implements Callable<Integer> {
           KvpException.Kind.BAD_ARGUMENT,
           "--every is " + every + " and --prompts " + prompts + "; both must be at least 1.");
     }
+    if (predictor != null && same(predictor, Objects.requireNonNull(out))) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--out is "
+              + out
+              + ", the file of --predictor, from which --resume has to begin again; write to another"
+              + " file.");
+    }
     LossWeights loss = new LossWeights(target, baseWeight, auxiliaryWeight, consistency);
     TextCorpus corpus = TextCorpus.read(data, seed);
     try (KvpModel loaded = model.builder(KERNELS).withoutPredictor().warmUp(false).build()) {
       PrefillEngine engine = ModelOption.engine(loaded);
       PredictorFile start = start(loaded);
+      checkLength(engine, start.predictor());
       TrainingSettings settings =
           new TrainingSettings(
               learned(start.predictor()),
@@ -269,9 +281,42 @@ final class TrainCommand implements Callable<Integer> {
               seed,
               data.stream().map(FileName::of).toList() + " " + mix + " " + length);
       try (Trainer trainer =
-          new Trainer(engine, start.predictor(), settings, items(loaded, corpus.fitted())::next)) {
+          new Trainer(
+              engine,
+              start.predictor(),
+              settings,
+              items(loaded, corpus.fitted())::next,
+              corpus.checksum())) {
         return train(loaded, engine, start, trainer, corpus.heldOut());
       }
+    }
+  }
+
+  private void checkLength(PrefillEngine engine, KvPredictor start) {
+    int context = engine.weights().shape().contextLength();
+    if (start.auxiliary() instanceof Auxiliary.Sibling sibling) {
+      context = Math.min(context, sibling.weights().shape().contextLength());
+    }
+    if (length > context - TrainingItems.FOLLOWING) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--length is "
+              + length
+              + ", but the model's context of "
+              + context
+              + " has room for prompts of "
+              + (context - TrainingItems.FOLLOWING)
+              + " tokens and the "
+              + TrainingItems.FOLLOWING
+              + " that follow; give at most that.");
+    }
+  }
+
+  private static boolean same(Path a, Path b) {
+    try {
+      return Files.isSameFile(a, b);
+    } catch (IOException e) {
+      return false; // one of them is not there
     }
   }
 
@@ -327,6 +372,8 @@ final class TrainCommand implements Callable<Integer> {
     for (int i = 0; i < HELD_OUT; i++) {
       held.add(heldItems.next(new SplittableRandom(seed + i)));
     }
+    HeldOut measuredOn = HeldOut.of(loaded, engine, heldOut, prompts, seed);
+    measuredOn.warn();
     System.out.printf(
         Locale.ROOT,
         "%,d numbers learn; step %d of %d; held-out loss %s%n",
@@ -338,7 +385,8 @@ final class TrainCommand implements Callable<Integer> {
       try (ExitRequest exit = new ExitRequest()) {
         loop(trainer, held, log, checkpoint, progress, exit);
         if (trainer.step() < steps) {
-          write(start, trainer, dtype.of(trainer.predictor()), List.of(), target);
+          write(start, trainer, dtype.of(trainer.predictor()), HeldOut.NONE, List.of(), target);
+          log.draw();
           System.out.println(
               "Wrote "
                   + target
@@ -353,11 +401,11 @@ final class TrainCommand implements Callable<Integer> {
       log.draw();
       KvPredictor trained = dtype.of(trainer.predictor());
       List<MeasuredQuality> measured =
-          PredictorMeasurement.measure(loaded, engine, trained, heldOut, prompts, seed, progress);
+          PredictorMeasurement.measure(engine, trained, measuredOn, progress);
       progress.end();
-      write(start, trainer, trained, measured, target);
+      write(start, trainer, trained, measuredOn, measured, target);
       PredictorMeasurement.print(measured);
-      System.out.println("Wrote " + target);
+      System.out.println("Wrote " + target + (measured.isEmpty() ? ", not measured" : ""));
     }
     return 0;
   }
@@ -366,9 +414,11 @@ final class TrainCommand implements Callable<Integer> {
       PredictorFile start,
       Trainer trainer,
       KvPredictor trained,
+      HeldOut measuredOn,
       List<MeasuredQuality> measured,
       Path file) {
     Map<String, String> how = new TreeMap<>(start.calibration());
+    measuredOn.note(how);
     how.put("training.steps", Integer.toString(trainer.step()));
     how.put("training.batch", Integer.toString(batch));
     how.put("training.rate", Double.toString(rate));
@@ -398,10 +448,9 @@ final class TrainCommand implements Callable<Integer> {
       StepReport report = trainer.next();
       double seconds = (System.nanoTime() - from) / 1e9;
       boolean mark = report.step() % every == 0 || report.step() == steps;
-      log.add(report, seconds, mark ? trainer.validate(held) : null);
+      log.add(report, seconds, mark ? validated(trainer, held) : null);
       if (mark) {
-        trainer.save(checkpoint);
-        log.write();
+        save(trainer, log, checkpoint);
       }
       double each = (System.nanoTime() - begin) / 6e10 / (report.step() - first);
       progress.note(
@@ -414,8 +463,28 @@ final class TrainCommand implements Callable<Integer> {
       progress.advance(1);
     }
     progress.end();
-    trainer.save(checkpoint);
+    save(trainer, log, checkpoint);
+  }
+
+  /** The log first: what it has beyond a checkpoint is made again, what it lacks never is. */
+  private static void save(Trainer trainer, TrainingLog log, Path checkpoint) {
     log.write();
+    trainer.save(checkpoint);
+  }
+
+  /** The loss on held-out items; a predictor that gives none is not saved over a good one. */
+  private static LossTerms validated(Trainer trainer, List<Continuation> held) {
+    LossTerms loss = trainer.validate(held);
+    if (!Double.isFinite(loss.total())) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The held-out loss after step "
+              + trainer.step()
+              + " is "
+              + loss.total()
+              + "; begin anew with a lower learning rate, --rate.");
+    }
+    return loss;
   }
 
   private boolean timeIsUp(long begin) {

@@ -97,14 +97,23 @@ final class TrainingLog {
     }
   }
 
-  /** Draws the loss of training and of held-out items; a plot that can't be drawn is no failure. */
+  /**
+   * Draws the loss of training and of held-out items; a plot that can't be drawn is no failure, nor
+   * one of a training that has made no step.
+   */
   void draw() {
+    if (lines.size() == 1) {
+      return;
+    }
     try {
       LossPlot.write(lines.subList(1, lines.size()), plot);
     } catch (NoClassDefFoundError e) {
       System.err.println("The loss is not drawn; add org.knowm.xchart:xchart to the class path.");
     } catch (KvpException e) {
       System.err.println(e.getMessage());
+    } catch (RuntimeException e) {
+      // Java2D may begin no more once the JVM is to end, as after Ctrl-C
+      System.err.println("The loss is not drawn: " + e + ".");
     }
   }
 

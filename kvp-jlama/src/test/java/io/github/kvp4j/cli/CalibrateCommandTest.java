@@ -16,6 +16,8 @@ package io.github.kvp4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.kvp4j.jlama.TinyModelDirectory;
+import io.github.kvp4j.predictor.MeasuredQuality;
+import io.github.kvp4j.predictor.PredictorFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,7 +28,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Where {@code --auxiliary} of a layer-pruned predictor comes from. */
+/** What is fitted and measured, and where {@code --auxiliary} of a predictor comes from. */
 class CalibrateCommandTest {
   @TempDir static Path folder;
 
@@ -45,16 +47,20 @@ class CalibrateCommandTest {
   }
 
   private static CliRun calibrate(String name, String... more) {
+    return fit("tiny", "texts.txt", name, more);
+  }
+
+  private static CliRun fit(String model, String texts, String name, String... more) {
     List<String> line =
         new ArrayList<>(
             List.of(
                 "calibrate",
                 "--model",
-                folder.resolve("tiny").toString(),
+                folder.resolve(model).toString(),
                 "--kernels",
                 "vector",
                 "--data",
-                folder.resolve("texts.txt").toString(),
+                folder.resolve(texts).toString(),
                 "--tokens",
                 "2000",
                 "--prompts",
@@ -87,5 +93,64 @@ class CalibrateCommandTest {
     assertThat(again("none").err()).contains("none");
     assertThat(again("lp", "--keep", "0").err()).contains("--keep is 0").contains("one of the two");
     assertThat(calibrate("x", "--kind", "layer-pruned").err()).contains("--keep or --auxiliary");
+  }
+
+  /** Held-out texts that are too short for full prompts: shorter ones, and the file says so. */
+  @Test
+  void shortTextsAreMeasuredOnShorterPrompts() throws IOException {
+    StringBuilder lines = new StringBuilder();
+    for (int i = 0; i < 60 * 43; i++) {
+      lines.append(i % 43 == 0 ? "{\"text\":\"" : " ").append("word").append(i * 7 % 97);
+      lines.append(i % 43 == 42 ? "\"}\n" : "");
+    }
+    Files.writeString(folder.resolve("short.jsonl"), lines);
+    CliRun run = fit("tiny", "short.jsonl", "short", "--layers", "1");
+    assertThat(run.exit()).as(run.err()).isZero();
+    assertThat(run.err())
+        .containsPattern("too short for prompts of 447 tokens; text is measured on prompts of \\d+")
+        .containsPattern(
+            "too short for prompts of 320 tokens; copy is measured on prompts of \\d+");
+    PredictorFile file = PredictorFile.read(folder.resolve("short"));
+    assertThat(file.quality()).extracting(MeasuredQuality::task).contains("text", "copy");
+    assertThat(file.calibration()).containsKeys("measured.text", "measured.copy");
+    CliRun verify =
+        CliRun.of(
+            "predictor",
+            "verify",
+            folder.resolve("short").toString(),
+            "--model",
+            folder.resolve("tiny").toString(),
+            "--kernels",
+            "vector",
+            "--data",
+            folder.resolve("short.jsonl").toString(),
+            "--prompts",
+            "1");
+    assertThat(verify.err()).contains("text is measured on prompts of");
+    assertThat(verify.exit()).as(verify.err()).isZero();
+  }
+
+  /** What was fitted is written, whether it can be measured or not. */
+  @Test
+  void whatCanNotBeMeasuredIsWrittenAllTheSame() {
+    TinyModelDirectory.of(TinyModelDirectory.Kind.LLAMA_GROUPED_TIED)
+        .context(200)
+        .write(folder.resolve("narrow"));
+    CliRun run = fit("narrow", "texts.txt", "unmeasured", "--layers", "1");
+    assertThat(run.exit()).as(run.err()).isZero();
+    assertThat(run.err()).contains("text is not measured").contains("copy is not measured");
+    assertThat(run.out()).contains("unmeasured, not measured");
+    PredictorFile file = PredictorFile.read(folder.resolve("unmeasured"));
+    assertThat(file.quality()).isEmpty();
+    assertThat(file.calibration()).doesNotContainKeys("measured.text", "measured.copy");
+  }
+
+  /** What was searched without them would not be what is fitted with them. */
+  @Test
+  void sourcesAreRefusedWithASearch() {
+    CliRun run = calibrate("x", "--search", "--budget", "1", "--sources", "0");
+    assertThat(run.exit()).isNotZero();
+    assertThat(run.err()).contains("--search finds --layers, --sources and --linearise");
+    assertThat(folder.resolve("x")).doesNotExist();
   }
 }

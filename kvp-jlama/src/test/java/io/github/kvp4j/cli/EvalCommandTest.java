@@ -229,6 +229,12 @@ class EvalCommandTest {
       assertThat(part.exit()).as(part.err()).isZero();
     }
     assertThat(table(grown)).isEqualTo(table(out));
+    // and with greater shares, what it had not: the table is that of who asked so at once
+    CliRun more = retrieval(grown, "--fewer", "off=0.3", "--together", "4", "--resume");
+    assertThat(more.exit()).as(more.err()).isZero();
+    Path atOnce = folder.resolve("at-once");
+    assertThat(retrieval(atOnce, "--fewer", "off=0.3", "--together", "4").exit()).isZero();
+    assertThat(table(grown)).isEqualTo(table(atOnce)).isNotEqualTo(table(out));
     assertThat(retrieval(folder.resolve("no"), "--together", "-1").err())
         .contains("--together is -1; it must be 0 or more.");
   }

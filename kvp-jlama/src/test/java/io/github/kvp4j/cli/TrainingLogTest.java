@@ -55,6 +55,8 @@ class TrainingLogTest {
         .content()
         .startsWith("<?xml")
         .contains("<svg");
+    new TrainingLog(folder.resolve("none"), 0).draw();
+    assertThat(folder.resolve("none.loss.svg")).doesNotExist();
     assertThat(new TrainingLog(out, 0)).isNotNull();
     assertThat(Files.readAllLines(folder.resolve("p.safetensors.csv"))).hasSize(4);
   }
