@@ -221,7 +221,7 @@ public final class Evaluation {
       units.add(
           rows.stream()
               .filter(row -> asks(row, asked.number))
-              .filter(row -> row == rows.getFirst() || !asked.have.contains(row.name()))
+              .filter(row -> row.equals(rows.getFirst()) || !asked.have.contains(row.name()))
               .map(row -> new Unit(row, asked.item, prompt, encodeMillis))
               .toList());
     }

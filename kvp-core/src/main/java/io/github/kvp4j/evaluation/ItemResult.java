@@ -13,14 +13,14 @@
  */
 package io.github.kvp4j.evaluation;
 
-import java.util.LinkedHashMap;
-import java.util.stream.Stream;
-import java.util.stream.Collectors;
-import java.util.Set;
-import java.util.Optional;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What came of one item: a line of a run's record.

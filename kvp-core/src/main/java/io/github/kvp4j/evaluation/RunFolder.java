@@ -88,9 +88,9 @@ public final class RunFolder implements AutoCloseable {
    *
    * @param resume whether a run that is there may be gone on with
    * @param settings all that the results depend on; those of a run gone on with must be the same,
-   *     but for those that only say how much is asked: {@value #LIMIT}, since the items of a smaller
-   *     one are the first of a greater one's, {@value #ROWS} and {@value #FEWER}, since what a row
-   *     answers does not depend on the others, and predictors that the run had not
+   *     but for those that only say how much is asked: {@value #LIMIT}, since the items of a
+   *     smaller one are the first of a greater one's, {@value #ROWS} and {@value #FEWER}, since
+   *     what a row answers does not depend on the others, and predictors that the run had not
    * @throws KvpException BAD_ARGUMENT where a run is there that may not, or that was another
    */
   public static RunFolder open(Path folder, boolean resume, Map<String, Object> settings) {
@@ -119,7 +119,9 @@ public final class RunFolder implements AutoCloseable {
     for (Iterator<String> names = now.fieldNames(); names.hasNext(); ) {
       String name = names.next();
       // a run of an earlier version may say less of itself
-      if (!HOW_MUCH.contains(name) && before.has(name) && !agree(name, before.get(name), now.get(name))) {
+      if (!HOW_MUCH.contains(name)
+          && before.has(name)
+          && !agree(name, before.get(name), now.get(name))) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,
             "The run in '"

@@ -395,9 +395,7 @@ class EvaluationTest {
         .containsExactly(names.get(0), names.get(1), names.get(3));
     ItemResult before =
         new ItemResult(
-            item.id(),
-            whole.promptTokens(),
-            List.of(whole.rows().get(0), whole.rows().get(2)));
+            item.id(), whole.promptTokens(), List.of(whole.rows().get(0), whole.rows().get(2)));
     assertThat(untimed(List.of(before.with(later, names)))).isEqualTo(untimed(List.of(whole)));
   }
 

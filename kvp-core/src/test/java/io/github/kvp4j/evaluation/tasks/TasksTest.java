@@ -27,6 +27,8 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -34,11 +36,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.zip.GZIPOutputStream;
 import org.jspecify.annotations.Nullable;
-import java.util.ArrayList;
-import java.util.Collections;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -253,7 +253,9 @@ class TasksTest {
         .hasMessageContaining("--allow-code-execution");
   }
 
-  /** From the model's words to pass@k: what is wrong, hangs or does harm is counted, and no more. */
+  /**
+   * From the model's words to pass@k: what is wrong, hangs or does harm is counted, and no more.
+   */
   @Test
   @EnabledOnOs(OS.LINUX)
   void humanEvalRunsWhatIsWritten() throws IOException {
