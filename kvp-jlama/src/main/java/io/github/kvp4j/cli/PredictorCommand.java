@@ -143,7 +143,7 @@ final class PredictorCommand implements Runnable {
       progress.end();
       PredictorMeasurement.print(quality);
       if (update) {
-        new PredictorFile(p.predictor(), p.base(), p.calibration(), quality).write(file);
+        PredictorFile.replaceQuality(file, quality);
       }
       json.write(Map.of("file", file.toString(), "quality", quality));
     }
