@@ -33,6 +33,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -153,8 +154,7 @@ class SeparatePredictorsTest {
               .anchors(new Anchors(0, 1, 0))
               .maxNewTokens(2);
       assertThat(model.generate(request.build()).mode()).isEqualTo(KvpMode.PREDICT);
-      model.generate(
-          GenerateRequest.builder(document).mode(KvpMode.EXACT).maxNewTokens(2).build());
+      model.generate(GenerateRequest.builder(document).mode(KvpMode.EXACT).maxNewTokens(2).build());
       GenerateResult after = model.generate(request.build());
       assertThat(after.mode()).isEqualTo(KvpMode.EXACT);
       assertThat(after.reusedTokens()).isEqualTo(128);
@@ -197,6 +197,43 @@ class SeparatePredictorsTest {
         refused("differ in /model/" + part, () -> model.sibling(small, null));
       }
     }
+  }
+
+  @Test
+  void whatATokenizerLeavesOutIsItsDefault() throws IOException {
+    ObjectMapper json = new ObjectMapper();
+    Path small = sibling();
+    Path tokenizer = small.resolve("tokenizer.json");
+    byte[] good = Files.readAllBytes(tokenizer);
+    List<Consumer<ObjectNode>> same =
+        List.of(
+            root -> root.putNull("post_processor"),
+            root -> root.putNull("normalizer"),
+            root -> model(root).remove("byte_fallback"),
+            root -> model(root).put("ignore_merges", false));
+    for (Consumer<ObjectNode> change : same) {
+      ObjectNode root = (ObjectNode) json.readTree(good);
+      change.accept(root);
+      Files.writeString(tokenizer, root.toString());
+      Siblings.compareTokenizers(base, small);
+    }
+    Map<String, Consumer<ObjectNode>> other =
+        Map.of(
+            "/post_processor", root -> root.putObject("post_processor").put("type", "ByteLevel"),
+            "/normalizer", root -> root.putObject("normalizer").put("type", "NFC"),
+            "/model/byte_fallback", root -> model(root).put("byte_fallback", true),
+            "/model/ignore_merges", root -> model(root).put("ignore_merges", true),
+            "/model/unk_token", root -> model(root).remove("unk_token"));
+    for (Map.Entry<String, Consumer<ObjectNode>> change : other.entrySet()) {
+      ObjectNode root = (ObjectNode) json.readTree(good);
+      change.getValue().accept(root);
+      Files.writeString(tokenizer, root.toString());
+      refused("differ in " + change.getKey() + ";", () -> Siblings.compareTokenizers(base, small));
+    }
+  }
+
+  private static ObjectNode model(ObjectNode root) {
+    return (ObjectNode) root.get("model");
   }
 
   private static void refused(String message, ThrowingCallable call) {
