@@ -429,6 +429,20 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
     return HexFormat.of().formatHex(sha.digest());
   }
 
+  /** SHA-256 over metadata, in the order of keys, each key and value with its length. */
+  public static String metadataChecksum(Map<String, String> metadata) {
+    MessageDigest sha = sha256();
+    new TreeMap<>(metadata)
+        .forEach((key, value) -> {
+          for (String text : List.of(key, value)) {
+            byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+            sha.update((bytes.length + "\n").getBytes(StandardCharsets.UTF_8));
+            sha.update(bytes);
+          }
+        });
+    return HexFormat.of().formatHex(sha.digest());
+  }
+
   private static MessageDigest sha256() {
     try {
       return MessageDigest.getInstance("SHA-256");

@@ -29,11 +29,14 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * What a predictor remembers of its base, so that it is never used on another.
+ * What a predictor remembers of its base, so that it is not used on another: sizes, vocabulary and
+ * norms.
  *
  * <p>The weights' fingerprint is taken over the norm vectors, rounded to BF16: quantisation leaves
- * them alone, so a predictor fits every quantisation of its base, while another model, or one
- * trained further, has other norms.
+ * them alone, so a predictor fits every quantisation of its base, while another model, or one whose
+ * norms were trained further, has others. It does not tell a base from a fine-tune that left the
+ * norms as they were, as a merged LoRA does: there the predictor runs, and only measuring it anew
+ * says how well.
  *
  * @param shape the sizes, written out
  * @param tokenizer SHA-256 over the vocabulary in order of ids

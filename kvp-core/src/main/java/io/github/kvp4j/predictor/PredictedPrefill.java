@@ -62,6 +62,15 @@ public final class PredictedPrefill {
     return predictor;
   }
 
+  /**
+   * The most tokens of a prompt: those of the base's context, or of the auxiliary's and the last
+   * one, which the base reads alone.
+   */
+  public int longestPrompt() {
+    int own = base.weights().rope().positions();
+    return auxiliary == null ? own : Math.min(own, auxiliary.weights().rope().positions() + 1);
+  }
+
   /** As the other, with no listener. */
   public float[] prefill(
       int[] tokens, int reused, Anchors anchors, KvCache cache, Cancellation cancellation) {

@@ -39,7 +39,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A predictor on disk: a safetensors file with metadata. The one reader is strict: what it returns
- * has passed its checksum, holds finite numbers only, and fits together.
+ * holds finite numbers only, fits together, and has passed its checksums: that of the tensors, and
+ * that of the metadata where the file has one, as every file has that is written now.
  *
  * @param predictor the predictor
  * @param base the base it was made for
@@ -53,6 +54,9 @@ public record PredictorFile(
     List<MeasuredQuality> quality) {
   /** Metadata: how many adjacent layers of an auxiliary are read at once, where it is not one. */
   private static final String MAP_WIDTH = "map.width";
+
+  /** Metadata: the checksum of all other metadata, which the first files were written without. */
+  private static final String METADATA_SUM = "sha256.metadata";
 
   private static final String FORMAT = "kvp4j-predictor";
   private static final String VERSION = "1";
@@ -88,7 +92,7 @@ public record PredictorFile(
             .findFirst()
             .orElse(measured.isEmpty() ? Anchors.DEFAULT : measured.getFirst());
     return quality.stream()
-        .filter(q -> q.anchors().equals(nearest.toString()))
+        .filter(q -> Anchors.parse(q.anchors()).equals(nearest))
         .mapToDouble(MeasuredQuality::agreement)
         .min();
   }
@@ -173,13 +177,52 @@ public record PredictorFile(
     meta.put("base.tokenizer", base.tokenizer());
     meta.put("base.weights", base.weights());
     meta.put("sha256", Safetensors.checksum(tensors));
+    meta.put("calibration", json(calibration));
+    meta.put("quality", json(quality));
+    meta.put(METADATA_SUM, metadataSum(meta));
+    new Safetensors(meta, tensors).write(file);
+  }
+
+  /**
+   * Writes other figures into a file, atomically, and leaves everything else as it is there:
+   * numbers of 8 bits, which {@link #read} widens, and the way to a sibling.
+   *
+   * @throws KvpException {@code FILE_ACCESS} or {@code MALFORMED_FILE}
+   */
+  public static void replaceQuality(Path file, List<MeasuredQuality> quality) {
+    replace(file, Map.of("quality", json(quality)));
+  }
+
+  /**
+   * The same, with what the file says of its making.
+   *
+   * @param calibration as {@link #calibration()}
+   */
+  public static void replaceQuality(
+      Path file, List<MeasuredQuality> quality, Map<String, String> calibration) {
+    replace(file, Map.of("quality", json(quality), "calibration", json(calibration)));
+  }
+
+  private static void replace(Path file, Map<String, String> entries) {
+    Safetensors st = sound(file);
+    Map<String, String> meta = new LinkedHashMap<>(st.metadata());
+    meta.putAll(entries);
+    meta.put(METADATA_SUM, metadataSum(meta));
+    new Safetensors(meta, st.tensors()).write(file);
+  }
+
+  private static String json(Object mapOrRecords) {
     try {
-      meta.put("calibration", JSON.writeValueAsString(calibration));
-      meta.put("quality", JSON.writeValueAsString(quality));
+      return JSON.writeValueAsString(mapOrRecords);
     } catch (JsonProcessingException e) {
       throw new IllegalStateException("maps of text and records of numbers are JSON", e);
     }
-    new Safetensors(meta, tensors).write(file);
+  }
+
+  private static String metadataSum(Map<String, String> meta) {
+    Map<String, String> others = new LinkedHashMap<>(meta);
+    others.remove(METADATA_SUM);
+    return Safetensors.metadataChecksum(others);
   }
 
   private static String besideOrWhole(Path directory, Path file) {
@@ -216,15 +259,8 @@ public record PredictorFile(
    * @throws KvpException {@code FILE_ACCESS} or {@code MALFORMED_FILE}, or what the loader throws
    */
   public static PredictorFile read(Path file, SiblingLoader siblings) {
-    Safetensors st = Safetensors.read(file);
+    Safetensors st = sound(file);
     Map<String, String> meta = st.metadata();
-    expect(file, meta, "format", FORMAT);
-    expect(file, meta, "version", VERSION);
-    String sum = text(file, meta, "sha256");
-    String actual = Safetensors.checksum(st.tensors());
-    if (!sum.equals(actual)) {
-      throw broken(file, "has the checksum " + clip(sum) + " but its tensors give " + actual);
-    }
     for (Map.Entry<String, Weight> e : st.tensors().entrySet()) {
       checkFinite(file, e.getKey(), e.getValue());
     }
@@ -262,6 +298,7 @@ public record PredictorFile(
         || !quality.stream().allMatch(PredictorFile::isComplete)) {
       throw broken(file, "has incomplete metadata 'calibration' or 'quality'");
     }
+    quality.forEach(q -> checkAnchors(file, q.anchors()));
     return new PredictorFile(
         new KvPredictor(auxiliary, projections),
         new BaseFingerprint(
@@ -270,6 +307,31 @@ public record PredictorFile(
             text(file, meta, "base.weights")),
         calibration,
         quality);
+  }
+
+  /** The parts of a predictor file whose bytes are those that were written. */
+  private static Safetensors sound(Path file) {
+    Safetensors st = Safetensors.read(file);
+    Map<String, String> meta = st.metadata();
+    expect(file, meta, "format", FORMAT);
+    expect(file, meta, "version", VERSION);
+    String sum = text(file, meta, "sha256");
+    String actual = Safetensors.checksum(st.tensors());
+    if (!sum.equals(actual)) {
+      throw broken(file, "has the checksum " + clip(sum) + " but its tensors give " + actual);
+    }
+    String metadataSum = meta.get(METADATA_SUM);
+    if (metadataSum != null && !metadataSum.equals(metadataSum(meta))) {
+      throw broken(
+          file,
+          "has the checksum "
+              + clip(metadataSum)
+              + " in '"
+              + METADATA_SUM
+              + "' but its other entries give "
+              + metadataSum(meta));
+    }
+    return st;
   }
 
   /** Makes something of what is in the file. */
@@ -370,6 +432,21 @@ public record PredictorFile(
         && Double.isFinite(q.kl())
         && Double.isFinite(q.agreement())
         && Double.isFinite(q.firstTokenAgreement());
+  }
+
+  private static void checkAnchors(Path file, String anchors) {
+    try {
+      Anchors.parse(anchors);
+    } catch (KvpException e) {
+      throw new KvpException(
+          KvpException.Kind.MALFORMED_FILE,
+          "The predictor file '"
+              + file
+              + "' has the anchors '"
+              + clip(anchors)
+              + "' in 'quality'; sink/tail/top is read, for example 4/64/0.",
+          e);
+    }
   }
 
   private static void put(Map<String, Weight> tensors, String name, LinearMap map) {

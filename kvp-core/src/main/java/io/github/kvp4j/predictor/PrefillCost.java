@@ -26,11 +26,16 @@ public final class PrefillCost {
 
   /** One whole-base exact prefill of {@code n} tokens, head for the last token included. */
   public static double exact(ModelShape s, int n) {
-    double all = 0;
-    for (int layer = 0; layer < s.layers() - 1; layer++) {
-      all += n * layer(s) + attention(s, n);
-    }
-    return all + oneOutput(s, n) + head(s);
+    return exact(s, n, 0);
+  }
+
+  /** The same where the first {@code reused} positions are at hand, less than {@code n}. */
+  public static double exact(ModelShape s, int n, int reused) {
+    int rows = n - reused;
+    double each = rows * layer(s) + attention(s, n) - attention(s, reused);
+    // of the last layer only the last token's output is computed
+    double last = rows * keysAndValues(s) + (layer(s) - keysAndValues(s)) + attentionRow(s, n);
+    return (s.layers() - 1) * each + last + head(s);
   }
 
   /**
@@ -45,25 +50,41 @@ public final class PrefillCost {
    * @param n prompt tokens
    */
   public static double predicted(ModelShape base, KvPredictor predictor, Anchors anchors, int n) {
+    return predicted(base, predictor, anchors, n, 0);
+  }
+
+  /**
+   * The same where the base's exact rows of the first positions are at hand. An auxiliary with a
+   * cache of its own reads them all the same: nothing of that cache is kept.
+   *
+   * @param reused positions that are at hand, less than {@code n}
+   */
+  public static double predicted(
+      ModelShape base, KvPredictor predictor, Anchors anchors, int n, int reused) {
     int first = predictor.firstPredictedLayer();
-    int sinkAndTail = Math.min(n, anchors.sink() + anchors.tail());
-    int top = Math.min(n - sinkAndTail, anchors.top());
+    int rows = n - reused;
+    int tailStart = Math.max(0, n - anchors.tail());
+    int sink = Math.min(tailStart, anchors.sink());
+    int sinkAndTail = Math.max(0, sink - reused) + n - Math.max(tailStart, reused);
+    int top = Math.min(rows - sinkAndTail, anchors.top());
     // with an auxiliary of its own the last token is read by the base alone
     int read = predictor.auxiliary() instanceof Auxiliary.Prefix ? n : n - 1;
     double projections = 0;
     for (LinearProjection p : predictor.projections()) {
-      projections += 2.0 * read * p.key().weight().columns() * 2 * p.key().weight().rows();
+      projections +=
+          2.0 * (read - reused) * p.key().weight().columns() * 2 * p.key().weight().rows();
     }
     double sum = head(base) + projections;
     switch (predictor.auxiliary()) {
       case Auxiliary.Prefix prefix -> {
         double linear = 2.0 * base.hidden() * base.hidden();
         for (int layer = 0; layer < prefix.layers(); layer++) {
-          sum += attention(base, n) + (double) n * (layer(base) - feedForward(base));
+          sum += attention(base, n) - attention(base, reused);
+          sum += rows * (layer(base) - feedForward(base));
           sum +=
               prefix.linearised().containsKey(layer)
-                  ? n * linear + sinkAndTail * feedForward(base)
-                  : n * feedForward(base);
+                  ? rows * linear + sinkAndTail * feedForward(base)
+                  : rows * feedForward(base);
         }
       }
       case Auxiliary.Separate separate -> {
@@ -71,11 +92,15 @@ public final class PrefillCost {
         sum += read == 0 ? 0 : exact(shape, read) - head(shape);
       }
     }
-    double seen = attention(base, anchors, n);
+    double seen =
+        attention(base, sink)
+            - attention(base, Math.min(sink, reused))
+            + attention(base, n)
+            - attention(base, Math.max(tailStart, reused));
     int layers = base.layers() - first;
     sum += upper(base, sinkAndTail + top, seen + top * attentionRow(base, n), layers, n);
     if (anchors.top() > 0) {
-      double mass = tailLook(base, n, anchors.tail());
+      double mass = tailLook(base, n, Math.min(anchors.tail(), rows));
       sum +=
           switch (anchors.look()) {
             case LOWER ->
@@ -109,13 +134,6 @@ public final class PrefillCost {
         + rows * keysAndValues(base)
         + (layer(base) - keysAndValues(base))
         + attentionRow(base, n);
-  }
-
-  /** Attention of the sink and the tail in one layer. */
-  private static double attention(ModelShape base, Anchors anchors, int n) {
-    int tail = Math.max(0, n - anchors.tail());
-    int sink = Math.min(tail, anchors.sink());
-    return attention(base, sink) + attention(base, n) - attention(base, tail);
   }
 
   /**
@@ -153,7 +171,13 @@ public final class PrefillCost {
 
   /** {@link #predicted} as a share of {@link #exact}. */
   public static double relative(ModelShape base, KvPredictor predictor, Anchors anchors, int n) {
-    return predicted(base, predictor, anchors, n) / exact(base, n);
+    return relative(base, predictor, anchors, n, 0);
+  }
+
+  /** The same where the first {@code reused} positions are at hand for both. */
+  public static double relative(
+      ModelShape base, KvPredictor predictor, Anchors anchors, int n, int reused) {
+    return predicted(base, predictor, anchors, n, reused) / exact(base, n, reused);
   }
 
   private static double keysAndValues(ModelShape s) {

@@ -39,7 +39,7 @@ public final class Refinement {
   private final int length;
   private final float[] stream; // (row, hidden), row 0 at position from, entering firstLayer
 
-  /** Made when it is first needed, which is after the first token where nothing was reused. */
+  /** Made when it is first asked for, since its memory need not be there before the first token. */
   private @Nullable KvCache cache;
 
   private int done;
@@ -85,7 +85,10 @@ public final class Refinement {
     return done == length;
   }
 
-  /** Exact rows of the layers from {@link #firstLayer()} on, up to {@link #exact()}. */
+  /**
+   * Exact rows of the layers from {@link #firstLayer()} on, up to {@link #exact()}. The first call
+   * takes the memory for them.
+   */
   public KvCache cache() {
     KvCache made = cache;
     if (made == null) {

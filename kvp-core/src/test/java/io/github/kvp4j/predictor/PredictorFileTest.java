@@ -107,6 +107,30 @@ class PredictorFileTest {
     assertThat(entries(folder)).containsExactly("predictor.safetensors");
   }
 
+  /** Other figures take the place of the old ones and nothing else changes, whatever wrote it. */
+  @Test
+  void figuresAreReplacedAlone() throws IOException {
+    List<MeasuredQuality> measured =
+        List.of(new MeasuredQuality("4/24/0", "text", 0.5, 0.3, 0.2, 0.1, 16));
+    ObjectNode old = header(good);
+    meta(old).remove("sha256.metadata");
+    for (byte[] bytes : List.of(good, join(old.toString(), good))) {
+      Files.write(file, bytes);
+      PredictorFile.replaceQuality(file, measured);
+      PredictorFile expected =
+          new PredictorFile(
+              example().predictor(), example().base(), example().calibration(), measured);
+      assertSame(PredictorFile.read(file), expected);
+      assertThat(Safetensors.read(file).metadata()).containsKey("sha256.metadata");
+    }
+    PredictorFile.replaceQuality(file, example().quality());
+    assertThat(Files.readAllBytes(file)).isEqualTo(good);
+    Files.write(file, Arrays.copyOf(good, good.length - 1));
+    assertThatThrownBy(() -> PredictorFile.replaceQuality(file, measured))
+        .isInstanceOf(KvpException.class);
+    assertThat(file).hasBinaryContent(Arrays.copyOf(good, good.length - 1));
+  }
+
   @Test
   void foldersOnTheWayAreMade() {
     Path deep = folder.resolve("a/b/c.safetensors");
@@ -157,6 +181,52 @@ class PredictorFileTest {
       KvpException e = assertRefused("bit " + bit + " of byte " + at);
       assertThat(e).hasMessageContaining("checksum");
     }
+  }
+
+  /** What is read all the same differs in the name of an entry that need not be there. */
+  @Test
+  void aThousandFlippedBitsInTheHeaderAreRefusedOrChangeNothing() throws IOException {
+    SplittableRandom random = new SplittableRandom(3);
+    int refused = 0;
+    for (int i = 0; i < 1000; i++) {
+      byte[] bytes = good.clone();
+      int at = random.nextInt(8, dataStart(good));
+      int bit = random.nextInt(8);
+      bytes[at] ^= (byte) (1 << bit);
+      Files.write(file, bytes);
+      PredictorFile read;
+      try {
+        read = PredictorFile.read(file);
+      } catch (KvpException e) {
+        assertThat(e.kind()).isEqualTo(KvpException.Kind.MALFORMED_FILE);
+        assertOneSentence(e);
+        refused++;
+        continue;
+      }
+      assertSame(read, example());
+    }
+    assertThat(refused).isGreaterThan(900);
+  }
+
+  @Test
+  void metadataThatFitTogetherAreRefusedWithoutTheirChecksum() throws IOException {
+    for (String change :
+        List.of("\"sources\":\"0,2\"->\"sources\":\"1,2\"", "0.85->0.95", "lambda->lambdb")) {
+      String[] fromTo = change.split("->", -1);
+      String header = header(good).toString();
+      assertThat(header).contains(fromTo[0]);
+      Files.write(file, join(header.replace(fromTo[0], fromTo[1]), good));
+      assertThat(assertRefused(change)).hasMessageContaining("sha256.metadata");
+    }
+  }
+
+  /** The first files were written without a checksum of the metadata. */
+  @Test
+  void filesWithoutAChecksumOfTheMetadataAreRead() throws IOException {
+    ObjectNode header = header(good);
+    meta(header).remove("sha256.metadata");
+    Files.write(file, join(header.toString(), good));
+    assertSame(PredictorFile.read(file), example());
   }
 
   @ParameterizedTest
@@ -227,6 +297,14 @@ class PredictorFileTest {
     }
     rule("incomplete", h -> meta(h).put("quality", "[{\"task\":\"text\"}]"), 0);
     rule("incomplete", h -> meta(h).put("quality", "[null]"), 0);
+    rule(
+        "the anchors '4/24' in 'quality'",
+        h -> meta(h).put("quality", "[{\"anchors\":\"4/24\",\"task\":\"text\"}]"),
+        0);
+    rule(
+        "the anchors '4/0/0' in 'quality'",
+        h -> meta(h).put("quality", "[{\"anchors\":\"4/0/0\",\"task\":\"text\"}]"),
+        0);
     rule("incomplete", h -> meta(h).put("calibration", "{\"data\":null}"), 0);
     rule("can't be read", h -> meta(h).put("calibration", "[]"), 0);
     rule("no text", h -> meta(h).put("calibration", 1), 0);

@@ -97,6 +97,7 @@ final class PredictorFiles {
     return out.putLong(json.length).put(json).put(good, data, good.length - data).array();
   }
 
+  /** The same with right checksums in the place of those that it has. */
   static Safetensors withChecksum(Safetensors st) {
     Map<String, String> all = new LinkedHashMap<>(st.metadata());
     try {
@@ -108,10 +109,27 @@ final class PredictorFiles {
         sha.update(w.data().toArray(ValueLayout.JAVA_BYTE));
       }
       all.replace("sha256", HexFormat.of().formatHex(sha.digest()));
+      all.replace("sha256.metadata", metadataSum(all));
     } catch (GeneralSecurityException e) {
       throw new AssertionError(e);
     }
     return new Safetensors(all, st.tensors());
+  }
+
+  /** What is due in {@code sha256.metadata} beside the other entries. */
+  static String metadataSum(Map<String, String> meta) throws GeneralSecurityException {
+    MessageDigest sha = MessageDigest.getInstance("SHA-256");
+    for (Map.Entry<String, String> e : new TreeMap<>(meta).entrySet()) {
+      if (!e.getKey().equals("sha256.metadata")) {
+        byte[] key = e.getKey().getBytes(StandardCharsets.UTF_8);
+        byte[] value = e.getValue().getBytes(StandardCharsets.UTF_8);
+        sha.update((key.length + "\n").getBytes(StandardCharsets.UTF_8));
+        sha.update(key);
+        sha.update((value.length + "\n").getBytes(StandardCharsets.UTF_8));
+        sha.update(value);
+      }
+    }
+    return HexFormat.of().formatHex(sha.digest());
   }
 
   static void assertOneSentence(KvpException e) {

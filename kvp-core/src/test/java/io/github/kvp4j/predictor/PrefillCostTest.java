@@ -141,13 +141,48 @@ class PrefillCostTest {
     }
   }
 
+  /** What is at hand the base does not read, but an auxiliary with a cache of its own does. */
+  @ParameterizedTest
+  @ValueSource(ints = {2, 4, 32, 256, 280, 299})
+  void whatIsAtHandIsReckonedAsItIsRead(int reused) {
+    int n = 300;
+    CountingKernels counting = new CountingKernels(new VectorKernels(Workers.shared()));
+    PrefillEngine engine = new PrefillEngine(WEIGHTS, counting);
+    int[] tokens = TinyModels.tokens(n, SHAPE.vocabulary(), n);
+    engine.logits(engine.prefill(tokens, reused, new KvCache(SHAPE, n), Cancellation.NEVER));
+    assertThat(PrefillCost.exact(SHAPE, n, reused)).isCloseTo(counting.flops(), within(1.0));
+
+    Anchors anchors = new Anchors(4, 40, 0);
+    for (KvPredictor predictor :
+        List.of(
+            prefix(3, List.of(0, 3), Set.of()),
+            prefix(4, List.of(4), Set.of(1, 2)),
+            sibling(),
+            layerPruned())) {
+      double actual = count(predictor, anchors, n, reused);
+      assertThat(PrefillCost.predicted(SHAPE, predictor, anchors, n, reused))
+          .isCloseTo(actual, within(1.0));
+      assertThat(PrefillCost.relative(SHAPE, predictor, anchors, n, reused))
+          .isCloseTo(actual / counting.flops(), within(1e-6));
+      for (String text : List.of("4/40/8", "4/40/8@upper")) {
+        Anchors top = Anchors.parse(text);
+        assertThat(PrefillCost.predicted(SHAPE, predictor, top, n, reused))
+            .isGreaterThanOrEqualTo(count(predictor, top, n, reused) - 1);
+      }
+    }
+  }
+
   private static double count(KvPredictor predictor, Anchors anchors, int n) {
+    return count(predictor, anchors, n, 0);
+  }
+
+  private static double count(KvPredictor predictor, Anchors anchors, int n, int reused) {
     CountingKernels counting = new CountingKernels(new VectorKernels(Workers.shared()));
     PrefillEngine engine = new PrefillEngine(WEIGHTS, counting);
     int[] tokens = TinyModels.tokens(n, SHAPE.vocabulary(), n);
     engine.logits(
         new PredictedPrefill(engine, predictor)
-            .prefill(tokens, 0, anchors, new KvCache(SHAPE, n), Cancellation.NEVER));
+            .prefill(tokens, reused, anchors, new KvCache(SHAPE, n), Cancellation.NEVER));
     return counting.flops();
   }
 

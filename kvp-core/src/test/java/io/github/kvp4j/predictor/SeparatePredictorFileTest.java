@@ -24,6 +24,7 @@ import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.model.Weight;
+import io.github.kvp4j.model.WeightType;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
 import java.io.IOException;
@@ -133,6 +134,22 @@ class SeparatePredictorFileTest {
     }
   }
 
+  /** In memory they are BF16, but figures that are measured anew do not make the file so. */
+  @Test
+  void eightBitsStayWhereFiguresAreReplaced() throws IOException {
+    write(Int8.of(predictor(trained())));
+    Map<String, Weight> before = Safetensors.read(file()).tensors();
+    assertThat(before.values()).anyMatch(w -> w.type() == WeightType.Q8);
+    long size = Files.size(file());
+    List<MeasuredQuality> measured =
+        List.of(new MeasuredQuality("4/24/0", "text", 0.5, 0.3, 0.2, 0.1, 16));
+    PredictorFile.replaceQuality(file(), measured);
+    assertThat(Safetensors.checksum(Safetensors.read(file()).tensors()))
+        .isEqualTo(Safetensors.checksum(before));
+    assertThat(Files.size(file())).isLessThan(size + 500);
+    assertThat(PredictorFile.read(file()).quality()).isEqualTo(measured);
+  }
+
   @Test
   void siblingsAreFoundAgainByTheirFolder() {
     for (Path directory : List.of(folder.resolve("small/model"), Path.of("/elsewhere/small"))) {
@@ -195,6 +212,8 @@ class SeparatePredictorFileTest {
     if (meta.get("sha256").isEmpty()) {
       meta.put("sha256", Safetensors.checksum(tensors));
     }
+    meta.remove("sha256.metadata");
+    meta.put("sha256.metadata", Safetensors.metadataChecksum(meta));
     new Safetensors(meta, tensors).write(file());
     refused(KvpException.Kind.MALFORMED_FILE, message);
   }

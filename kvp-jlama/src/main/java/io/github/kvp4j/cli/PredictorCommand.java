@@ -155,7 +155,7 @@ final class PredictorCommand implements Runnable {
       if (update) {
         Map<String, String> how = new TreeMap<>(p.calibration());
         held.note(how);
-        new PredictorFile(p.predictor(), p.base(), how, quality).write(file);
+        PredictorFile.replaceQuality(file, quality, how);
       }
       json.write(Map.of("file", file.toString(), "quality", quality));
     }

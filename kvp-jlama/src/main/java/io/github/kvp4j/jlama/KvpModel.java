@@ -35,6 +35,7 @@ import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.prefix.PrefixStore;
 import io.github.kvp4j.sampling.Sampler;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -169,7 +170,8 @@ public final class KvpModel implements AutoCloseable {
       base.logits(base.prefill(tokens, 0, cache, Cancellation.NEVER));
     }
     for (PredictedPrefill prediction : planner.predictions()) {
-      prediction.prefill(tokens, 0, Anchors.DEFAULT, cache, Cancellation.NEVER);
+      int[] read = Arrays.copyOf(tokens, Math.min(tokens.length, prediction.longestPrompt()));
+      prediction.prefill(read, 0, Anchors.DEFAULT, cache, Cancellation.NEVER);
     }
   }
 

@@ -154,9 +154,20 @@ final class PrefillPlanner {
         if (defaults.minAgreement > 0 && agreement.orElse(0) < defaults.minAgreement) {
           yield new PrefillPlan(KvpMode.EXACT, tooPoor(agreement) + instead, null);
         }
+        if (promptTokens > predictor.prefill.longestPrompt()) {
+          yield new PrefillPlan(
+              KvpMode.EXACT,
+              "the prompt has "
+                  + promptTokens
+                  + " tokens, and the predictor's auxiliary reads "
+                  + predictor.prefill.longestPrompt()
+                  + " at most"
+                  + instead,
+              null);
+        }
         double share =
             PrefillCost.relative(
-                shape, predictor.file.predictor(), request.anchors(), promptTokens - reused);
+                shape, predictor.file.predictor(), request.anchors(), promptTokens, reused);
         yield share <= BREAK_EVEN
             ? new PrefillPlan(
                 KvpMode.PREDICT,

@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 final class Refiner {
   private final Refinement refinement;
   private final RefineSettings settings;
+  private final PrefixStore.Prefix prefix;
   private final JlamaKvWriter writer;
   private final int layers;
   private final KvBufferCache.KvBuffer buffer;
@@ -38,8 +39,10 @@ final class Refiner {
   private int tokensUntilExact = -1;
 
   /**
-   * Prepares the work; nothing is computed yet.
+   * Prepares the work; nothing is computed yet, and no memory taken: the first token waits for
+   * this.
    *
+   * @param prefix rows that are at hand, which the first piece stands on
    * @param recording holds the layers below the refined ones, or null if nothing is to be kept
    */
   Refiner(
@@ -53,14 +56,12 @@ final class Refiner {
       Cancellation cancellation) {
     this.refinement = refinement;
     this.settings = settings;
+    this.prefix = prefix;
     this.writer = writer;
     this.layers = layers;
     this.buffer = buffer;
     this.recording = recording;
     this.cancellation = cancellation;
-    for (int layer = refinement.firstLayer(); layer < layers; layer++) {
-      prefix.load(layer, refinement.cache());
-    }
   }
 
   /**
@@ -97,6 +98,11 @@ final class Refiner {
 
   private void chunk() {
     int from = refinement.exact();
+    if (from == refinement.from()) {
+      for (int layer = refinement.firstLayer(); layer < layers; layer++) {
+        prefix.load(layer, refinement.cache());
+      }
+    }
     refinement.advance(settings.chunk(), cancellation);
     for (int layer = refinement.firstLayer(); layer < layers; layer++) {
       writer.writeLayer(layer, refinement.cache(), from, refinement.exact(), buffer);
@@ -105,8 +111,8 @@ final class Refiner {
 
   /** Keeps for later prompts what is exact. */
   void keep() {
-    if (recording == null) {
-      return;
+    if (recording == null || refinement.exact() == refinement.from()) {
+      return; // an answer of one token leaves nothing refined
     }
     recording.cut(refinement.exact());
     for (int layer = refinement.firstLayer(); layer < layers; layer++) {

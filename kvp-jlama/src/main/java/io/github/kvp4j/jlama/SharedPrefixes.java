@@ -41,9 +41,11 @@ final class SharedPrefixes implements AutoCloseable {
   /**
    * What rows come from.
    *
-   * @param directory the weights' place; the fingerprint tells whether others have taken it since
+   * @param directory the weights' place; what follows tells whether others have taken it since
+   * @param fingerprint of sizes, vocabulary and norms, which training may leave as they are
+   * @param weights a {@link WeightSample} of what it does not
    */
-  private record Key(Path directory, BaseFingerprint fingerprint, String kernels) {}
+  private record Key(Path directory, BaseFingerprint fingerprint, String weights, String kernels) {}
 
   /** A store, and who has a share of it. */
   private static final class Shared {
@@ -85,7 +87,12 @@ final class SharedPrefixes implements AutoCloseable {
     if (bound == 0) {
       return alone(own);
     }
-    Key key = new Key(real(directory), fingerprint, engine.kernels().name());
+    Key key =
+        new Key(
+            real(directory),
+            fingerprint,
+            WeightSample.of(engine.weights()),
+            engine.kernels().name());
     synchronized (OPEN) {
       OPEN.values().removeIf(reference -> reference.get() == null);
       WeakReference<Shared> reference = OPEN.get(key);

@@ -15,6 +15,7 @@ package io.github.kvp4j.jlama;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.NullNode;
 import com.github.tjake.jlama.model.AbstractModel;
 import com.github.tjake.jlama.safetensors.DType;
 import io.github.kvp4j.KvpException;
@@ -93,15 +94,32 @@ public final class Siblings implements PredictorFile.SiblingLoader, AutoCloseabl
         weights, new LayerMap(List.of()), new Auxiliary.Sibling.Origin(directory, fingerprint));
   }
 
-  /** Refuses two folders whose tokenizers differ in anything that decides about tokens. */
+  /**
+   * Refuses two folders whose tokenizers differ in anything that decides about tokens. What a file
+   * leaves out is what it would be by default: files of different age spell out more or less.
+   */
   static void compareTokenizers(Path base, Path sibling) {
     JsonNode a = tokenizer(base);
     JsonNode b = tokenizer(sibling);
     for (String part :
-        List.of("/model/type", "/model/vocab", "/added_tokens", "/normalizer", "/pre_tokenizer")) {
-      differ(part, a.at(part).equals(b.at(part)), base, sibling);
+        List.of(
+            "/model/type",
+            "/model/vocab",
+            "/model/unk_token",
+            "/added_tokens",
+            "/normalizer",
+            "/pre_tokenizer",
+            "/post_processor")) {
+      differ(part, orNull(a.at(part)).equals(orNull(b.at(part))), base, sibling);
+    }
+    for (String part : List.of("/model/ignore_merges", "/model/byte_fallback")) {
+      differ(part, a.at(part).asBoolean(false) == b.at(part).asBoolean(false), base, sibling);
     }
     differ("/model/merges", merges(a).equals(merges(b)), base, sibling);
+  }
+
+  private static JsonNode orNull(JsonNode node) {
+    return node.isMissingNode() ? NullNode.getInstance() : node;
   }
 
   private static void differ(String part, boolean same, Path base, Path sibling) {

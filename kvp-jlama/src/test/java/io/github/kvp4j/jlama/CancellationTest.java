@@ -29,6 +29,7 @@ import io.github.kvp4j.prefill.Cancellation;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -51,6 +52,8 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 @Timeout(300)
 class CancellationTest {
+  private static final Anchors ANCHORS = new Anchors(4, 8, 0);
+
   @TempDir Path folder;
 
   // --- cancellation
@@ -73,6 +76,63 @@ class CancellationTest {
         assertThat(answer(model, prompt, mode, 10).tokens()).isEqualTo(before.tokens());
       }
     }
+  }
+
+  /**
+   * A prediction, and the refinement that goes on between the tokens: whatever was done of it is
+   * dropped with the request, and nothing that is half exact is kept for later prompts.
+   */
+  @Test
+  void whatIsCancelledWhileItIsRefinedLeavesTheModelAsItWas() {
+    Path directory =
+        TinyModelDirectory.of(Kind.LLAMA_FULL_UNTIED).seed(9).write(folder.resolve("m"));
+    Path file = folder.resolve("p.safetensors");
+    calibrate(directory, file);
+    try (KvpModel model = KvpModel.builder(directory).predictor(file).warmUp(false).build()) {
+      String prompt = text(100, 5);
+      GenerateResult exact = model.generate(apart(prompt, KvpMode.EXACT, Cancellation.NEVER));
+      GenerateResult predicted = model.generate(apart(prompt, KvpMode.PREDICT, Cancellation.NEVER));
+      AtomicInteger ofPrediction = new AtomicInteger();
+      model.generate(apart(prompt, KvpMode.PREDICT, () -> ofPrediction.incrementAndGet() < 0));
+      AtomicInteger asked = new AtomicInteger();
+      GenerateResult refined =
+          model.generate(
+              apart(prompt, KvpMode.PREDICT_AND_REFINE, () -> asked.incrementAndGet() < 0));
+      RefinementReport report = Objects.requireNonNull(refined.refinement());
+      assertThat(report.tokensUntilExact()).isBetween(2, 9);
+      // each piece asks in each layer that it goes through
+      assertThat(asked.get()).isGreaterThan(ofPrediction.get() + report.tokensUntilExact());
+      for (int after = 0; after < asked.get(); after++) {
+        AtomicInteger left = new AtomicInteger(after);
+        GenerateRequest cancelled = refining(prompt, () -> left.getAndDecrement() == 0).build();
+        refused(KvpException.Kind.CANCELLED, "cancelled", () -> model.generate(cancelled));
+        GenerateResult later =
+            model.generate(refining(prompt, Cancellation.NEVER).mode(KvpMode.PREDICT).build());
+        assertThat(later.reusedTokens()).as("kept of what was cancelled").isZero();
+        assertThat(later.tokens()).isEqualTo(predicted.tokens());
+        assertThat(model.generate(apart(prompt, KvpMode.EXACT, Cancellation.NEVER)).tokens())
+            .isEqualTo(exact.tokens());
+      }
+      // not cancelled, it is kept, and later answers are those over exact rows
+      model.generate(refining(prompt, Cancellation.NEVER).build());
+      GenerateResult later = answer(model, prompt, KvpMode.EXACT, 10);
+      assertThat(later.reusedTokens()).isEqualTo(96);
+      assertThat(later.tokens()).isEqualTo(exact.tokens());
+    }
+  }
+
+  /** A request that takes nothing from others and leaves nothing to them. */
+  private static GenerateRequest apart(String prompt, KvpMode mode, Cancellation cancellation) {
+    return refining(prompt, cancellation).mode(mode).reusesPrefix(false).build();
+  }
+
+  private static GenerateRequest.Builder refining(String prompt, Cancellation cancellation) {
+    return GenerateRequest.builder(prompt)
+        .mode(KvpMode.PREDICT_AND_REFINE)
+        .anchors(ANCHORS)
+        .refine(new RefineSettings(20, 0))
+        .maxNewTokens(10)
+        .cancellation(cancellation);
   }
 
   @Test

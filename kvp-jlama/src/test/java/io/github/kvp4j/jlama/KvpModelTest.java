@@ -21,9 +21,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.github.tjake.jlama.safetensors.DType;
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.format.Safetensors;
 import io.github.kvp4j.jlama.TinyModelDirectory.Kind;
+import io.github.kvp4j.model.Weight;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -93,6 +102,67 @@ class KvpModelTest {
       assertThat(answer(later, prompt, KvpMode.EXACT, 8).reusedTokens())
           .as("the last one emptied it")
           .isZero();
+    }
+  }
+
+  /** A fine-tune that was merged leaves the norms, and so the fingerprint, as they were. */
+  @Test
+  void aFolderWhoseWeightsWereTrainedFurtherIsAnotherModel() {
+    Path directory = TinyModelDirectory.of(Kind.QWEN2).write(folder.resolve("tuned"));
+    String prompt = text(150, 7);
+    try (KvpModel before = KvpModel.builder(directory).warmUp(false).build()) {
+      answer(before, prompt, KvpMode.EXACT, 1);
+      for (String part :
+          List.of(
+              "layers.0.self_attn.q_proj.weight",
+              "layers.1.self_attn.k_proj.weight",
+              "layers.2.self_attn.v_proj.weight",
+              "layers.1.self_attn.k_proj.bias",
+              "layers.0.self_attn.o_proj.weight",
+              "layers.2.mlp.gate_proj.weight",
+              "layers.1.mlp.up_proj.weight",
+              "layers.0.mlp.down_proj.weight",
+              "embed_tokens.weight")) {
+        Path file = directory.resolve("model.safetensors");
+        byte[] old = trainFurther(file, "model." + part);
+        try (KvpModel after = KvpModel.builder(directory).warmUp(false).build()) {
+          assertThat(after.fingerprint()).isEqualTo(before.fingerprint());
+          assertThat(answer(after, prompt, KvpMode.EXACT, 1).reusedTokens()).as(part).isZero();
+        }
+        replace(file, old);
+      }
+      try (KvpModel again = KvpModel.builder(directory).warmUp(false).build()) {
+        assertThat(answer(again, prompt, KvpMode.EXACT, 1).reusedTokens()).isEqualTo(128);
+      }
+    }
+  }
+
+  /** Changes a tensor; gives back the file as it was. */
+  private static byte[] trainFurther(Path file, String tensor) {
+    Safetensors st = Safetensors.read(file);
+    Map<String, Weight> tensors = new LinkedHashMap<>(st.tensors());
+    Weight old = Objects.requireNonNull(tensors.get(tensor));
+    float[] values = old.toArray();
+    for (int i = 0; i < values.length; i++) {
+      values[i] += 1e-3f * (i % 7 + 1);
+    }
+    tensors.put(tensor, Weight.of(values, old.rows(), old.columns()));
+    try {
+      byte[] before = Files.readAllBytes(file);
+      new Safetensors(st.metadata(), tensors).write(file);
+      return before;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Puts another file in the place of one that a model may still read. */
+  private static void replace(Path file, byte[] bytes) {
+    try {
+      Path other = Files.write(file.resolveSibling("other"), bytes);
+      Files.move(other, file, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

@@ -20,10 +20,22 @@ import static io.github.kvp4j.jlama.ModelCases.refused;
 import static io.github.kvp4j.jlama.ModelCases.text;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.github.tjake.jlama.tensor.KvBufferCache;
+import com.sun.management.ThreadMXBean;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.TinyModelDirectory.Kind;
+import io.github.kvp4j.kernel.Workers;
+import io.github.kvp4j.model.KvCache;
+import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.predictor.Anchors;
+import io.github.kvp4j.predictor.PredictedPrefill;
+import io.github.kvp4j.predictor.Refinement;
+import io.github.kvp4j.prefill.Cancellation;
+import io.github.kvp4j.prefill.LayerListener;
+import io.github.kvp4j.prefill.PrefillEngine;
+import io.github.kvp4j.prefix.PrefixStore;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -96,6 +108,60 @@ class PredictionTest {
       GenerateResult next = answer(model, longer, KvpMode.EXACT, 10);
       assertThat(next.reusedTokens()).isEqualTo(n / 32 * 32);
       assertThat(next.tokens()).isEqualTo(answer(fresh, longer, KvpMode.EXACT, 10).tokens());
+    }
+  }
+
+  /** The memory for the refined rows is taken between tokens, not before the first one. */
+  @Test
+  void refinementTakesItsMemoryWhenItBegins() {
+    Path directory = TinyModelDirectory.of(Kind.QWEN2).write(folder.resolve("model"));
+    Path file = folder.resolve("p.safetensors");
+    calibrate(directory, file);
+    ThreadMXBean memory = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long thread = Thread.currentThread().threadId();
+    try (KvpModel model = KvpModel.builder(directory).predictor(file).warmUp(false).build();
+        JlamaBuffers buffers = new JlamaBuffers(model.jlama(), model.shape());
+        KvBufferCache.KvBuffer buffer = buffers.open()) {
+      ModelShape shape = model.shape();
+      PrefillEngine engine = model.engine().orElseThrow();
+      int[] tokens = model.encodePrompt(text(200, 3));
+      PredictedPrefill prediction =
+          new PredictedPrefill(engine, model.predictor(Quality.FAST).orElseThrow().predictor());
+      PrefixStore.Prefix none = new PrefixStore(shape, 0).find(tokens, 0);
+      JlamaKvWriter writer = new JlamaKvWriter(shape, engine.weights().rope(), Workers.shared());
+      int refined = shape.layers() - prediction.firstInexact();
+      long rows = 2L * Float.BYTES * refined * tokens.length * shape.kvLength();
+      long before = 0;
+      long made = 0;
+      long begun = 0;
+      for (int round = 0; round < 2; round++) { // the first loads classes
+        Refinement rest =
+            prediction
+                .refinable(
+                    tokens,
+                    0,
+                    Anchors.DEFAULT,
+                    new KvCache(shape, tokens.length),
+                    LayerListener.NONE,
+                    Cancellation.NEVER)
+                .rest();
+        before = memory.getThreadAllocatedBytes(thread);
+        Refiner refiner =
+            new Refiner(
+                rest,
+                RefineSettings.DEFAULT,
+                none,
+                writer,
+                shape.layers(),
+                buffer,
+                null,
+                Cancellation.NEVER);
+        made = memory.getThreadAllocatedBytes(thread);
+        refiner.between(1);
+        begun = memory.getThreadAllocatedBytes(thread);
+      }
+      assertThat(made - before).isLessThan(rows / 10);
+      assertThat(begun - made).isGreaterThan(rows);
     }
   }
 

@@ -33,6 +33,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -110,6 +111,57 @@ class SeparatePredictorsTest {
     }
   }
 
+  /** AUTO reads exactly what the sibling can't read; who asks for it is told. */
+  @Test
+  void aPromptBeyondTheSiblingsContextIsReadExactly() {
+    Path small = sibling();
+    calibrate(m -> m.sibling(small, null));
+    TinyModelDirectory.of(Kind.MISTRAL).layers(2).seed(5).context(64).write(small);
+    Anchors anchors = new Anchors(4, 8, 0);
+    // warmed up: that prompt would be too long for the sibling too
+    try (KvpModel model = KvpModel.builder(base).predictor(file).minAgreement(0).build()) {
+      int n = model.encodePrompt(PROMPT).length;
+      assertThat(n).isGreaterThan(65);
+      GenerateResult result = answer(model, KvpMode.AUTO, anchors);
+      assertThat(result.mode()).isEqualTo(KvpMode.EXACT);
+      assertThat(result.modeReason())
+          .contains("has " + n + " tokens")
+          .contains("auxiliary reads 65 at most");
+      assertThatExceptionOfType(KvpException.class)
+          .isThrownBy(() -> answer(model, KvpMode.PREDICT, anchors))
+          .withMessageContaining("the limit is 64")
+          .satisfies(e -> assertThat(e.kind()).isEqualTo(KvpException.Kind.PROMPT));
+      GenerateRequest.Builder request =
+          GenerateRequest.builder("0123456789".repeat(6))
+              .anchors(new Anchors(0, 1, 0))
+              .maxNewTokens(2);
+      GenerateResult shorter = model.generate(request.build());
+      assertThat(shorter.promptTokens()).isBetween(50, 65);
+      assertThat(shorter.mode()).isEqualTo(KvpMode.PREDICT);
+    }
+  }
+
+  /** An auxiliary with a cache of its own begins anew, so that what is at hand is not saved. */
+  @Test
+  void autoReckonsThatTheAuxiliaryReadsWhatIsAtHand() {
+    List<Integer> kept = Auxiliary.LayerPruned.keep(0.5, 4);
+    calibrate(m -> new Auxiliary.LayerPruned(kept, List.of(), LayerMap.ofKept(kept, 4)));
+    String document = "0123456789".repeat(14);
+    try (KvpModel model =
+        KvpModel.builder(base).predictor(file).minAgreement(0).warmUp(false).build()) {
+      GenerateRequest.Builder request =
+          GenerateRequest.builder(document + "9876543210".repeat(4))
+              .anchors(new Anchors(0, 1, 0))
+              .maxNewTokens(2);
+      assertThat(model.generate(request.build()).mode()).isEqualTo(KvpMode.PREDICT);
+      model.generate(GenerateRequest.builder(document).mode(KvpMode.EXACT).maxNewTokens(2).build());
+      GenerateResult after = model.generate(request.build());
+      assertThat(after.mode()).isEqualTo(KvpMode.EXACT);
+      assertThat(after.reusedTokens()).isEqualTo(128);
+      assertThat(after.modeReason()).contains("128 were at hand");
+    }
+  }
+
   @Test
   void aSiblingThatChangedOrIsGoneIsRefused() throws IOException {
     Path small = sibling();
@@ -145,6 +197,43 @@ class SeparatePredictorsTest {
         refused("differ in /model/" + part, () -> model.sibling(small, null));
       }
     }
+  }
+
+  @Test
+  void whatATokenizerLeavesOutIsItsDefault() throws IOException {
+    ObjectMapper json = new ObjectMapper();
+    Path small = sibling();
+    Path tokenizer = small.resolve("tokenizer.json");
+    byte[] good = Files.readAllBytes(tokenizer);
+    List<Consumer<ObjectNode>> same =
+        List.of(
+            root -> root.putNull("post_processor"),
+            root -> root.putNull("normalizer"),
+            root -> model(root).remove("byte_fallback"),
+            root -> model(root).put("ignore_merges", false));
+    for (Consumer<ObjectNode> change : same) {
+      ObjectNode root = (ObjectNode) json.readTree(good);
+      change.accept(root);
+      Files.writeString(tokenizer, root.toString());
+      Siblings.compareTokenizers(base, small);
+    }
+    Map<String, Consumer<ObjectNode>> other =
+        Map.of(
+            "/post_processor", root -> root.putObject("post_processor").put("type", "ByteLevel"),
+            "/normalizer", root -> root.putObject("normalizer").put("type", "NFC"),
+            "/model/byte_fallback", root -> model(root).put("byte_fallback", true),
+            "/model/ignore_merges", root -> model(root).put("ignore_merges", true),
+            "/model/unk_token", root -> model(root).remove("unk_token"));
+    for (Map.Entry<String, Consumer<ObjectNode>> change : other.entrySet()) {
+      ObjectNode root = (ObjectNode) json.readTree(good);
+      change.getValue().accept(root);
+      Files.writeString(tokenizer, root.toString());
+      refused("differ in " + change.getKey() + ";", () -> Siblings.compareTokenizers(base, small));
+    }
+  }
+
+  private static ObjectNode model(ObjectNode root) {
+    return (ObjectNode) root.get("model");
   }
 
   private static void refused(String message, ThrowingCallable call) {
