@@ -104,8 +104,7 @@ final class KvpSubject implements Subject {
    * All prompts in one pass of the engine, each into a cache of its own, up to its first token;
    * then one of them is answered at length, for the time that a token takes.
    */
-  private Times stacked(
-      PrefillEngine engine, List<String> prompts, int length, int maxTokens) {
+  private Times stacked(PrefillEngine engine, List<String> prompts, int length, int maxTokens) {
     long start = System.nanoTime();
     List<BatchPrefill.Prompt> stack = new ArrayList<>();
     for (String prompt : prompts) {

@@ -13,8 +13,8 @@
  */
 package io.github.kvp4j.cli;
 
-import io.github.kvp4j.bench.Origin;
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.bench.Origin;
 import java.io.PrintWriter;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;

@@ -164,7 +164,7 @@ final class Plots {
                               List.of(p.worth()))
                           .setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
                     }
-                    List<ParetoFront.Point> front = 
+                    List<ParetoFront.Point> front =
                         ParetoFront.of(
                             points(wellMeasured(rows, metric), metric, cost),
                             LESS.contains(metric));

@@ -245,7 +245,7 @@ public record RunResults(
   private void addResults(Path file) throws IOException {
     JsonNode root = json(file);
     Map<String, JsonNode> others = others(root);
-    String folder = 
+    String folder =
         String.valueOf(Objects.requireNonNull(file.toAbsolutePath().getParent()).getFileName());
     double firstTtft = root.path("rows").path(0).path("ttft_ms").asDouble();
     for (JsonNode row : root.path("rows")) {
@@ -281,7 +281,9 @@ public record RunResults(
     boolean same =
         ASKED.stream()
             .allMatch(name ->
-                !other.has(name) || !settings.has(name) || other.get(name).equals(settings.get(name)));
+                !other.has(name)
+                    || !settings.has(name)
+                    || other.get(name).equals(settings.get(name)));
     return same ? task : task + " (" + folder + ")";
   }
 

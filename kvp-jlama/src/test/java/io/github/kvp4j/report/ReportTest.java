@@ -142,7 +142,9 @@ class ReportTest {
             new ResultRow("exact", "t", "f1", 0.2, 0, 1, 100, 1, 50, 1, 0),
             new ResultRow("jlama", "t", "f1", 0.9, 0, 1, 3, 1, 500, 8, 0),
             new ResultRow("half", "t", "f1", 0.1, 0, 1, 50, 0.5, 40, 0.4, 0));
-    assertThat(Plots.wellMeasured(rows, "f1")).extracting(ResultRow::row).containsExactly("exact", "half");
+    assertThat(Plots.wellMeasured(rows, "f1"))
+        .extracting(ResultRow::row)
+        .containsExactly("exact", "half");
     assertThat(Plots.points(rows, "f1", ResultRow::relativeTtft))
         .extracting(ParetoFront.Point::cost)
         .containsExactly(1.0, 8.0, 0.4);
