@@ -163,7 +163,8 @@ public final class DataFile {
 
   /** What Jackson found, without its second sentence and its references to classes. */
   private static String reason(JsonProcessingException e) {
-    String message = e.getOriginalMessage().lines().findFirst().orElse("no JSON");
+    String message =
+        e.getOriginalMessage().lines().findFirst().orElse("no JSON").replaceAll("\\p{Cc}", "?");
     return message
         .replaceAll(" of type `[^`]*`", "")
         .replaceAll("`[a-z.]*\\.([A-Z][A-Za-z0-9]*)[^`]*`", "a $1")

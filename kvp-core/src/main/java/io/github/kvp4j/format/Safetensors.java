@@ -179,7 +179,11 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
     try {
       root = JSON.readTree(json);
     } catch (JsonProcessingException e) {
-      throw broken(file, "has a header that is no JSON (" + e.getOriginalMessage() + ")");
+      throw broken(
+          file,
+          "has a header that is no JSON ("
+              + e.getOriginalMessage().replaceAll("\\p{Cc}", "?")
+              + ")");
     } catch (IOException e) {
       throw broken(file, "has a header that is no UTF-8 JSON");
     }
@@ -457,7 +461,7 @@ public record Safetensors(Map<String, String> metadata, Map<String, Weight> tens
   }
 
   private static String clip(String text) {
-    String printable = text.replaceAll("[\\p{Cntrl}]", "?");
+    String printable = text.replaceAll("\\p{Cc}", "?");
     return printable.length() <= 60 ? printable : printable.substring(0, 60) + "…";
   }
 }

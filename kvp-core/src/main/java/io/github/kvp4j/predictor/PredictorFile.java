@@ -596,7 +596,7 @@ public record PredictorFile(
   }
 
   private static String clip(String text, int limit) {
-    String printable = text.replaceAll("[\\p{Cntrl}]", "?");
+    String printable = text.replaceAll("\\p{Cc}", "?");
     return printable.length() <= limit ? printable : printable.substring(0, limit) + "…";
   }
 }
