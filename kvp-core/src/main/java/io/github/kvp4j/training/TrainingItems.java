@@ -112,12 +112,16 @@ public final class TrainingItems {
   public Continuation next(SplittableRandom random) {
     double which = random.nextDouble() * (mix.text + mix.copy + mix.question);
     for (int attempt = 0; attempt < ATTEMPTS && corpus.size() > 0; attempt++) {
-      String passage = corpus.passage(random.nextInt(corpus.size()));
-      Continuation item =
-          which < mix.text
-              ? text(passage, random)
-              : which < mix.text + mix.copy ? copy(passage, random) : question(passage, random);
-      if (item != null && item.prompt().length >= least) {
+      Continuation item = item(which, corpus.passage(random.nextInt(corpus.size())), random);
+      if (item != null) {
+        return item;
+      }
+    }
+    // where few passages will do they are all looked at, from one at random on
+    int first = corpus.size() > 0 ? random.nextInt(corpus.size()) : 0;
+    for (int i = 0; i < corpus.size(); i++) {
+      Continuation item = item(which, corpus.passage((first + i) % corpus.size()), random);
+      if (item != null) {
         return item;
       }
     }
@@ -135,6 +139,15 @@ public final class TrainingItems {
             + longest
             + " tokens; give more text"
             + (asks ? " or allow longer prompts." : ".")); // in which sentence and question fit
+  }
+
+  /** What a passage gives of the kind that the mix chose, if it gives anything. */
+  private @Nullable Continuation item(double which, String passage, SplittableRandom random) {
+    Continuation item =
+        which < mix.text
+            ? text(passage, random)
+            : which < mix.text + mix.copy ? copy(passage, random) : question(passage, random);
+    return item == null || item.prompt().length < least ? null : item;
   }
 
   /**

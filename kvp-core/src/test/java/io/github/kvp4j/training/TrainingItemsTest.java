@@ -144,6 +144,24 @@ class TrainingItemsTest {
     refused("give more text", () -> tooLong.next(new SplittableRandom(1)));
   }
 
+  /** One text of a thousand is long enough, and it is found each time. */
+  @Test
+  void theFewPassagesThatWillDoAreFound() throws IOException {
+    StringBuilder lines = new StringBuilder();
+    for (int i = 0; i < 1000; i++) {
+      String sentence = "The miller of village " + i + " counts his many sacks of flour again. ";
+      lines.append("{\"text\":\"").append(sentence.repeat(i == 500 ? 12 : 4)).append("\"}\n");
+    }
+    TextCorpus few =
+        TextCorpus.read(List.of(Files.writeString(folder.resolve("few.jsonl"), lines)), 1);
+    assertThat(few.size()).isEqualTo(1000);
+    TrainingItems items = new TrainingItems(few, BYTES, new TrainingItems.Mix(1, 1, 0), 200, 600);
+    SplittableRandom random = new SplittableRandom(6);
+    for (int i = 0; i < 20; i++) {
+      assertThat(text(items.next(random).prompt())).contains("village 500 ");
+    }
+  }
+
   /** More text would not help: what is too small is named, and how much is enough. */
   @Test
   void copiesThatHaveNoRoomAreRefusedBeforeAnyText() {
