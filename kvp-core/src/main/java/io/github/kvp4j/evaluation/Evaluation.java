@@ -59,6 +59,8 @@ public final class Evaluation {
     }
   }
 
+  private static final double GOLDEN_SECTION = (Math.sqrt(5) - 1) / 2;
+
   /** Enough to go through every kernel many times; the slowest row takes a second for them. */
   private static final int WARM_UP_TOKENS = 128;
 
@@ -163,17 +165,14 @@ public final class Evaluation {
   }
 
   /**
-   * How many of the first so many items a row is asked: its share of them, spread evenly, the first
-   * item among them. So it is the same ones however many there are, and a run can be gone on with
-   * by more items.
+   * Whether a row is asked the item of a number: its share of them, spread evenly, the first item
+   * among them. It is the same ones however many items there are, and those of a smaller share are
+   * among those of a greater one, so that a run can be gone on with by more of either. The
+   * multiples of the golden section follow no period: every fifth item may be the hardest, or the
+   * last depth of a retrieval.
    */
-  private long askedOf(EvaluationRow row, int items) {
-    double exact = items * shares.getOrDefault(row.name(), 1.0);
-    return (long) Math.ceil(exact - 1e-9); // 0.1 of thirty is a little above three
-  }
-
   private boolean asks(EvaluationRow row, int number) {
-    return askedOf(row, number + 1) > askedOf(row, number);
+    return number * GOLDEN_SECTION % 1 < shares.getOrDefault(row.name(), 1.0);
   }
 
   private int room(EvaluationItem item) {

@@ -373,6 +373,40 @@ class EvaluationTest {
         .toList();
   }
 
+  /** Tasks have periods, such as the depths of a retrieval; a share has its part of each phase. */
+  @ParameterizedTest
+  @ValueSource(doubles = {0.5, 0.25, 0.2, 0.1, 0.05})
+  void aShareFollowsNoPeriodOfTheItems(double share) {
+    List<EvaluationRow> rows = rows();
+    String some = rows.get(1).name();
+    Set<Integer> smaller = Set.of();
+    for (double s : new double[] {share / 2, share}) {
+      Evaluation evaluation =
+          new Evaluation(
+              rows,
+              TEXT,
+              new Evaluation.Decoding(3, List.of(), Sampling.NONE, 3),
+              200,
+              Map.of(some, s));
+      Set<Integer> asked =
+          IntStream.range(0, 1200)
+              .filter(i -> evaluation.rowsOf(i).contains(some))
+              .boxed()
+              .collect(Collectors.toSet());
+      assertThat((double) asked.size()).isCloseTo(1200 * s, within(5.0));
+      assertThat(asked).contains(0).containsAll(smaller);
+      for (int period : new int[] {2, 3, 4, 5, 6, 8, 10}) {
+        for (int phase = 0; phase < period; phase++) {
+          int at = phase;
+          assertThat((double) asked.stream().filter(i -> i % period == at).count())
+              .as("every %d-th from %d", period, phase)
+              .isCloseTo(1200 * s / period, within(6.0));
+        }
+      }
+      smaller = asked;
+    }
+  }
+
   /** What is asked later comes to what would have been asked at once. */
   @Test
   void rowsThatHaveAnsweredAreNotAskedAgain() {
@@ -430,10 +464,9 @@ class EvaluationTest {
             Map.of(rows.get(1).name(), 0.1));
     assertThat(tenths.rowsOf(0)).hasSize(4);
     assertThat(tenths.rowsOf(1)).hasSize(3).doesNotContain(rows.get(1).name());
-    assertThat(IntStream.range(0, 30).map(i -> tenths.rowsOf(i).size()).sum())
-        .isEqualTo(3 * 30 + 3);
-    assertThat(tenths.rowsOf(30)).hasSize(4);
-    // every second one, whatever the number of items
+    assertThat(IntStream.range(0, 1000).map(i -> tenths.rowsOf(i).size()).sum())
+        .isEqualTo(3 * 1000 + 100);
+    // every second one of the first four
     for (int i = 0; i < 4; i++) {
       assertThat(results.get(i).rows().stream().anyMatch(r -> r.row().equals(rows.get(1).name())))
           .as("item " + i)

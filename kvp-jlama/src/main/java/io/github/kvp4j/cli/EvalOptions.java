@@ -90,7 +90,7 @@ final class EvalOptions {
       paramLabel = "MODE[:PREDICTOR]=SHARE",
       description =
           "Modes that are slow and of which a share of the items will do, spread evenly over all:"
-              + " off=0.1 for every tenth, predict:fast=0.5. The column of items says so (default: all"
+              + " off=0.1 for a tenth, predict:fast=0.5. The column of items says so (default: all"
               + " items).")
   private Map<String, Double> fewer = Map.of();
 

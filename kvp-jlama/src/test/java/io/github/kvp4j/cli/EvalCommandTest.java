@@ -212,8 +212,8 @@ class EvalCommandTest {
             .as(name)
             .isEqualTo(
                 name.equals("jlama")
-                    ? 2
-                    : name.startsWith("base in") ? 3 : name.startsWith("cut as") ? 4 : 6);
+                    ? 3
+                    : name.startsWith("base in") || name.startsWith("cut as") ? 4 : 6);
       }
     }
     assertThat(retrieval(folder.resolve("no"), "--fewer", "exact=0.5").err())
