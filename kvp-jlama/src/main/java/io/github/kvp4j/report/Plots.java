@@ -25,6 +25,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.knowm.xchart.HeatMapChart;
 import org.knowm.xchart.HeatMapChartBuilder;
@@ -40,6 +41,12 @@ final class Plots {
   private static final Set<String> LESS = Set.of("perplexity", "kl");
 
   private static final String EXACT = "exact";
+
+  /**
+   * What costs more than this many times the exact row would leave no room to tell others apart.
+   */
+  private static final double FAR = 3;
+
   private static final int WIDTH = 900;
   private static final int HEIGHT = 600;
 
@@ -138,10 +145,16 @@ final class Plots {
         .rows()
         .forEach((task, rows) -> {
           String metric = RunResults.compared(rows).iterator().next();
-          List<ParetoFront.Point> points = points(rows, metric, cost);
-          if (points.isEmpty()) {
+          List<ParetoFront.Point> all = points(rows, metric, cost);
+          if (all.isEmpty()) {
             return;
           }
+          List<ParetoFront.Point> points = all.stream().filter(p -> p.cost() <= FAR).toList();
+          String beyond =
+              all.stream()
+                  .filter(p -> p.cost() > FAR)
+                  .map(p -> String.format(Locale.ROOT, "%s at %.1f", p.row(), p.cost()))
+                  .collect(Collectors.joining(", "));
           String title = task + ": " + metric.replace('_', ' ') + " against " + axis;
           int most = most(rows, metric);
           Map<String, Integer> items = new LinkedHashMap<>();
@@ -153,7 +166,12 @@ final class Plots {
                   figure + "-" + slug(task),
                   title,
                   () -> {
-                    XYChart chart = xy(title, axis + ", exact = 1", metric.replace('_', ' '));
+                    String x = axis + ", exact = 1";
+                    XYChart chart =
+                        xy(
+                            title,
+                            beyond.isEmpty() ? x : x + " (not shown: " + beyond + ")",
+                            metric.replace('_', ' '));
                     for (ParetoFront.Point p : points) {
                       chart
                           .addSeries(

@@ -32,6 +32,7 @@ import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.knowm.xchart.XYChart;
 
 /** Figures and pages say what the raw results say. */
 class ReportTest {
@@ -132,6 +133,24 @@ class ReportTest {
           TEXT.replaceFirst("\\{", "{\"settings\":{\"shots\":" + shots + "},"));
     }
     assertThat(RunResults.read(folder).rows()).containsOnlyKeys("text", "text (s5)");
+  }
+
+  /** A point far out would press all the others together; it is named instead. */
+  @Test
+  void whatIsFarSlowerIsNamedBesideTheAxis() throws IOException {
+    Files.writeString(
+        folder.resolve("results.json"),
+        """
+        {"rows":[
+        {"row":"exact","task":"t","metric":"f1","value":0.5,"items":9,"relative_flops":1,"ttft_ms":20},
+        {"row":"jlama","task":"t","metric":"f1","value":0.5,"items":9,"relative_flops":1,"ttft_ms":266},
+        {"row":"fast","task":"t","metric":"f1","value":0.4,"items":9,"relative_flops":0.6,"ttft_ms":12}]}
+        """);
+    XYChart chart =
+        (XYChart) Figure.ACCURACY_TTFT.plots(RunResults.read(folder)).getFirst().chart().get();
+    assertThat(chart.getSeriesMap()).containsOnlyKeys("exact", "fast", "Pareto front");
+    assertThat(chart.getXAxisTitle())
+        .isEqualTo("time to first token, exact = 1 (not shown: jlama at 13.3)");
   }
 
   /** Jlama's few items tell nothing of where it stands; times are compared over the same items. */
