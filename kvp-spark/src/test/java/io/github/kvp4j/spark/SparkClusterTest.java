@@ -282,9 +282,9 @@ class SparkClusterTest {
   /** Machines are started in folders of their own. */
   @Test
   void aClassPathIsFoundFromAnyFolder() {
-    Path here = Path.of("/work/kvp");
+    Path here = Path.of("/home/kvp");
     assertThat(SparkCluster.absolute("kvp.jar:lib/*:/opt/spark/*", here))
-        .isEqualTo("/work/kvp/kvp.jar:/work/kvp/lib/*:/opt/spark/*");
+        .isEqualTo("/home/kvp/kvp.jar:/home/kvp/lib/*:/opt/spark/*");
   }
 
   private static List<LinearMap> maps(Path file) {
