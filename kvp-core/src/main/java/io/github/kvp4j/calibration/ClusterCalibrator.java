@@ -22,7 +22,6 @@ import io.github.kvp4j.predictor.LinearProjection;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
 import java.io.Serializable;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -44,7 +43,7 @@ public final class ClusterCalibrator implements Calibrator {
   private final Base base;
   private final CalibrationSettings settings;
   private final RidgeCalibrator solver;
-  private final List<Texts> parts;
+  private final List<TextPart> parts;
   private final CalibrationProgress progress;
   private final long tokens;
 
@@ -69,28 +68,8 @@ public final class ClusterCalibrator implements Calibrator {
     this.solver =
         new RidgeCalibrator(
             base.engine(), settings, List.of(), CalibrationProgress.SILENT, Cancellation.NEVER);
-    this.parts = parts(cluster, usable);
+    this.parts = TextPart.of(cluster, usable);
   }
-
-  /** The texts in parts; twice as many as places, so that a slow or lost one leaves less behind. */
-  static List<Texts> parts(Cluster cluster, List<int[]> usable) {
-    List<Texts> parts = new ArrayList<>();
-    int count = Math.clamp(2L * cluster.width(), 1, Math.max(1, usable.size()));
-    for (int p = 0; p < count; p++) {
-      int from = (int) ((long) usable.size() * p / count);
-      int to = (int) ((long) usable.size() * (p + 1) / count);
-      parts.add(new Texts(from, usable.size(), new ArrayList<>(usable.subList(from, to))));
-    }
-    return parts;
-  }
-
-  /**
-   * Texts of one part.
-   *
-   * @param first number of the first
-   * @param all how many there are in all parts
-   */
-  record Texts(int first, int all, ArrayList<int[]> tokens) implements Serializable {}
 
   /** A map as it is sent. */
   private record SentMap(int rows, int columns, float[] weight, float[] bias)
@@ -111,29 +90,30 @@ public final class ClusterCalibrator implements Calibrator {
 
   private record LayerWork(
       Base base, CalibrationSettings settings, TreeMap<Integer, SentMap> below, int layer)
-      implements Cluster.Work<Texts, RidgeCalibrator.LayerSums> {
+      implements Cluster.Work<TextPart, RidgeCalibrator.LayerSums> {
     @Override
-    public RidgeCalibrator.LayerSums of(Texts part) {
+    public RidgeCalibrator.LayerSums of(TextPart part) {
       return calibrator(base, settings, part).sumsOfLayer(layer, received(below));
     }
   }
 
   private record ProjectionWork(
       Base base, CalibrationSettings settings, TreeMap<Integer, SentMap> linearised)
-      implements Cluster.Work<Texts, RidgeCalibrator.ProjectionSums> {
+      implements Cluster.Work<TextPart, RidgeCalibrator.ProjectionSums> {
     @Override
-    public RidgeCalibrator.ProjectionSums of(Texts part) {
+    public RidgeCalibrator.ProjectionSums of(TextPart part) {
       return calibrator(base, settings, part).sumsOfProjections(received(linearised));
     }
   }
 
-  private static RidgeCalibrator calibrator(Base base, CalibrationSettings settings, Texts part) {
+  private static RidgeCalibrator calibrator(
+      Base base, CalibrationSettings settings, TextPart part) {
     return new RidgeCalibrator(
         base.engine(),
         settings,
-        part.tokens,
-        part.first,
-        part.all,
+        part.tokens(),
+        part.first(),
+        part.all(),
         CalibrationProgress.SILENT,
         Cancellation.NEVER);
   }

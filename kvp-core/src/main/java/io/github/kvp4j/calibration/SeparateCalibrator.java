@@ -70,9 +70,7 @@ public final class SeparateCalibrator implements Calibrator {
         auxiliary,
         sink,
         lambdas,
-        usable(sink, texts),
-        0,
-        usable(sink, texts).size(),
+        TextPart.whole(usable(sink, texts)),
         progress,
         cancellation);
   }
@@ -80,27 +78,23 @@ public final class SeparateCalibrator implements Calibrator {
   /**
    * Prepares the sums of a part of the texts.
    *
-   * @param texts of the part, all of them usable
-   * @param first number of the part's first text
-   * @param all how many texts there are in all parts
+   * @param part all of whose texts are usable
    */
   SeparateCalibrator(
       PrefillEngine base,
       Auxiliary.Separate auxiliary,
       int sink,
       List<Double> lambdas,
-      List<int[]> texts,
-      int first,
-      int all,
+      TextPart part,
       CalibrationProgress progress,
       Cancellation cancellation) {
     this.base = base;
     this.auxiliary = auxiliary;
     this.sink = sink;
     this.lambdas = List.copyOf(lambdas);
-    this.texts = List.copyOf(texts);
-    this.first = first;
-    this.all = all;
+    this.texts = part.tokens();
+    this.first = part.first();
+    this.all = part.all();
     this.progress = progress;
     this.cancellation = cancellation;
     int layers = base.weights().shape().layers();

@@ -19,7 +19,6 @@ import io.github.kvp4j.predictor.KvPredictor;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
 import java.io.Serializable;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -41,7 +40,7 @@ public final class SeparateClusterCalibrator implements Calibrator {
   private final Models models;
   private final int sink;
   private final SeparateCalibrator solver;
-  private final List<ClusterCalibrator.Texts> parts;
+  private final List<TextPart> parts;
   private final CalibrationProgress progress;
   private final long tokens;
 
@@ -65,30 +64,28 @@ public final class SeparateClusterCalibrator implements Calibrator {
     this.progress = progress;
     List<int[]> usable = SeparateCalibrator.usable(sink, texts);
     this.tokens = usable.stream().mapToLong(t -> t.length - sink).sum();
-    this.parts = ClusterCalibrator.parts(cluster, usable);
+    this.parts = TextPart.of(cluster, usable);
     this.solver =
         new SeparateCalibrator(
             models.base(),
             models.auxiliary(),
             sink,
             lambdas,
-            List.of(),
+            TextPart.whole(List.of()),
             CalibrationProgress.SILENT,
             Cancellation.NEVER);
   }
 
   private record Reading(Models models, int sink)
-      implements Cluster.Work<ClusterCalibrator.Texts, SeparateCalibrator.Sums> {
+      implements Cluster.Work<TextPart, SeparateCalibrator.Sums> {
     @Override
-    public SeparateCalibrator.Sums of(ClusterCalibrator.Texts part) {
+    public SeparateCalibrator.Sums of(TextPart part) {
       return new SeparateCalibrator(
               models.base(),
               models.auxiliary(),
               sink,
               List.of(),
-              part.tokens(),
-              part.first(),
-              part.all(),
+              part,
               CalibrationProgress.SILENT,
               Cancellation.NEVER)
           .sums();
@@ -99,8 +96,7 @@ public final class SeparateClusterCalibrator implements Calibrator {
   public KvPredictor fit() {
     progress.start("calibrate", 1);
     SeparateCalibrator.Sums sums =
-        cluster.sum(
-            new ArrayList<>(parts), new Reading(models, sink), SeparateCalibrator.Sums::plus);
+        cluster.sum(parts, new Reading(models, sink), SeparateCalibrator.Sums::plus);
     progress.advance(1);
     return solver.solve(sums);
   }

@@ -31,20 +31,8 @@ public record Continuation(int[] prompt, int[] following) {
   /** Tokens of text that copied spans are taken from where nothing else is said. */
   public static final int COPY_LENGTH = 320;
 
-  private static final int COPIED = 64;
-
   /** Tokens at either end of the text that no copied span begins or ends in. */
   private static final int MARGIN = 16;
-
-  /**
-   * Running text: prompts of 447 tokens and the 64 that follow.
-   *
-   * @param from first passage of the corpus
-   */
-  public static List<Continuation> text(
-      TextCorpus corpus, Function<String, int[]> encode, int from, int count) {
-    return text(corpus, encode, from, count, 447, 64);
-  }
 
   /** Running text: prompts of {@code length} tokens and the {@code following} that follow. */
   public static List<Continuation> text(
@@ -61,36 +49,11 @@ public record Continuation(int[] prompt, int[] following) {
   }
 
   /**
-   * Copied spans: 320 tokens of text, a blank line, then 64 tokens out of the text again. What is
-   * to be copied lies far back, so that a cache which has lost detail shows it.
+   * Copied spans: {@code length} tokens of text, a blank line, then {@code copied} tokens out of
+   * the text again. What is to be copied lies far back, so that a cache which has lost detail shows
+   * it.
    *
    * @param separator the tokens of a blank line, no begin-of-sequence
-   */
-  public static List<Continuation> copy(
-      TextCorpus corpus,
-      Function<String, int[]> encode,
-      int[] separator,
-      int from,
-      int count,
-      long seed) {
-    return copy(corpus, encode, separator, from, count, seed, COPY_LENGTH);
-  }
-
-  /** Copied spans of 64 tokens after {@code length} tokens of text, more than 96. */
-  public static List<Continuation> copy(
-      TextCorpus corpus,
-      Function<String, int[]> encode,
-      int[] separator,
-      int from,
-      int count,
-      long seed,
-      int length) {
-    return copy(corpus, encode, separator, from, count, seed, length, COPIED);
-  }
-
-  /**
-   * Copied spans of {@code copied} tokens, out of {@code length} tokens of text.
-   *
    * @throws KvpException BAD_ARGUMENT where the text is too short to have such a span far back
    */
   public static List<Continuation> copy(

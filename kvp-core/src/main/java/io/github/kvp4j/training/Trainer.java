@@ -37,7 +37,6 @@ import java.util.function.Function;
 public final class Trainer implements AutoCloseable {
   private static final String FORMAT = "kvp4j-training";
   private static final String VERSION = "1";
-  private static final String DATA = "data"; // checkpoints written by the first versions lack it
 
   private final TrainingSettings settings;
   private final Function<SplittableRandom, Continuation> items;
@@ -45,17 +44,7 @@ public final class Trainer implements AutoCloseable {
   private final TrainingGraph graph;
   private final AdamW optimiser;
   private final String origin; // checksum of what training began with
-  private final String data;
   private int step;
-
-  /** Prepares training on items of which nothing but the settings' words is known. */
-  public Trainer(
-      PrefillEngine base,
-      KvPredictor start,
-      TrainingSettings settings,
-      Function<SplittableRandom, Continuation> items) {
-    this(base, start, settings, items, "");
-  }
 
   /**
    * Prepares training.
@@ -63,8 +52,6 @@ public final class Trainer implements AutoCloseable {
    * @param base the base
    * @param start where training begins
    * @param items an item for a generator of random numbers
-   * @param data a checksum of what the items are made of, or nothing: a checkpoint of other data is
-   *     not resumed
    * @throws KvpException {@code UNSUPPORTED} where DJL's PyTorch engine is not there, {@code
    *     PREDICTOR_MISMATCH} where the predictor is for another base
    */
@@ -72,12 +59,10 @@ public final class Trainer implements AutoCloseable {
       PrefillEngine base,
       KvPredictor start,
       TrainingSettings settings,
-      Function<SplittableRandom, Continuation> items,
-      String data) {
+      Function<SplittableRandom, Continuation> items) {
     start.checkFits(base.weights().shape());
     this.settings = settings;
     this.items = items;
-    this.data = data;
     this.parameters = new Parameters(start, base.weights(), settings.learned());
     try {
       this.graph =
@@ -188,9 +173,6 @@ public final class Trainer implements AutoCloseable {
     meta.put("step", Integer.toString(step));
     meta.put("settings", settings.toString());
     meta.put("origin", origin);
-    if (!data.isEmpty()) {
-      meta.put(DATA, data);
-    }
     meta.put("sha256", Safetensors.checksum(tensors));
     new Safetensors(meta, tensors).write(file);
   }
@@ -199,7 +181,8 @@ public final class Trainer implements AutoCloseable {
    * Goes on from where a file was saved.
    *
    * @throws KvpException {@code FILE_ACCESS} or {@code MALFORMED_FILE}; {@code BAD_ARGUMENT} where
-   *     the file is of training with other settings, on other data or from another predictor
+   *     the file is of training with other settings, other texts among them, or from another
+   *     predictor
    */
   public void resume(Path file) {
     Safetensors st = Safetensors.read(file);
@@ -209,9 +192,6 @@ public final class Trainer implements AutoCloseable {
         file, st, "sha256", Safetensors.checksum(st.tensors()), KvpException.Kind.MALFORMED_FILE);
     expect(file, st, "settings", settings.toString(), KvpException.Kind.BAD_ARGUMENT);
     expect(file, st, "origin", origin, KvpException.Kind.BAD_ARGUMENT);
-    if (!data.isEmpty() && st.metadata().containsKey(DATA)) {
-      expect(file, st, DATA, data, KvpException.Kind.BAD_ARGUMENT);
-    }
     String text = st.metadata().getOrDefault("step", "");
     if (!text.matches("\\d{1,9}") || !st.tensors().keySet().equals(tensors(true).keySet())) {
       throw new KvpException(

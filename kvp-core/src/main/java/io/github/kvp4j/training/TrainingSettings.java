@@ -33,7 +33,8 @@ import java.util.Set;
  * @param weightDecay of matrices, decoupled (AdamW)
  * @param clip the largest norm of all gradients together
  * @param seed of the choice of items
- * @param texts what the items are made of, in words: a checkpoint of other ones is not resumed
+ * @param texts what the items are made of, in words and by a checksum: a checkpoint of other ones
+ *     is not resumed
  */
 public record TrainingSettings(
     Set<Learned> learned,

@@ -64,10 +64,6 @@ class TrainerTest {
   }
 
   static Trainer trainer(int steps) {
-    return trainer(steps, "");
-  }
-
-  static Trainer trainer(int steps, String data) {
     return new Trainer(
         TrainingCases.BASE,
         TrainingCases.prefix(),
@@ -75,8 +71,7 @@ class TrainerTest {
             Set.of(Learned.PROJECTIONS, Learned.LINEARISED),
             steps,
             new LossWeights(LossWeights.Target.TEXT, 1, 0, 0.3)),
-        TrainerTest::random,
-        data);
+        TrainerTest::random);
   }
 
   // --- against the reference
@@ -263,26 +258,6 @@ class TrainerTest {
       for (int i = 3; i < 8; i++) {
         assertThat(trainer.next()).isEqualTo(whole.get(i));
       }
-    }
-  }
-
-  /** A checkpoint that says nothing of its data is from before data were marked. */
-  @Test
-  void checkpointsOfOtherDataAreRefused() {
-    Path file = folder.resolve("checkpoint");
-    try (Trainer unmarked = trainer(8)) {
-      unmarked.next();
-      unmarked.save(file);
-    }
-    try (Trainer first = trainer(8, "aa")) {
-      first.resume(file);
-      assertThat(first.step()).isOne();
-      first.save(file);
-      first.resume(file);
-    }
-    try (Trainer other = trainer(8, "bb")) {
-      refused(KvpException.Kind.BAD_ARGUMENT, "has the data 'aa'", () -> other.resume(file));
-      assertThat(other.step()).isZero();
     }
   }
 

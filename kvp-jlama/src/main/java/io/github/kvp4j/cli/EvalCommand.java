@@ -98,10 +98,10 @@ final class EvalCommand implements Callable<Integer> {
     check();
     try (EvalSession session = new EvalSession(options)) {
       double length = session.check();
-      List<ItemResult> results = run(session);
+      Map<String, Object> settings = session.settings();
+      List<ItemResult> results = run(session, settings);
       List<ResultRow> table = ResultRow.table(session.title(), results, options.seed());
-      Map<String, Object> report =
-          EvalReport.of(table, session.settings(), session.loaded(), options.seed());
+      Map<String, Object> report = EvalReport.of(table, settings, session.loaded(), options.seed());
       if (out != null) {
         RunFolder.finish(out, report);
       }
@@ -132,9 +132,9 @@ final class EvalCommand implements Callable<Integer> {
     }
   }
 
-  private List<ItemResult> run(EvalSession session) {
+  private List<ItemResult> run(EvalSession session, Map<String, Object> settings) {
     try (ProgressDisplay progress = new ProgressDisplay();
-        Results results = results(session)) {
+        Results results = results(session, settings)) {
       List<Integer> open = new ArrayList<>(); // numbers of the first items of groups
       long known = 0;
       long asked = 0;
@@ -182,9 +182,8 @@ final class EvalCommand implements Callable<Integer> {
     }
   }
 
-  private Results results(EvalSession session) {
-    return new Results(
-        out == null ? null : RunFolder.open(out, resume, session.settings()), session.rows());
+  private Results results(EvalSession session, Map<String, Object> settings) {
+    return new Results(out == null ? null : RunFolder.open(out, resume, settings), session.rows());
   }
 
   /** What is done, in the run's folder if there is one. */

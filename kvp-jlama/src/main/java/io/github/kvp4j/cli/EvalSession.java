@@ -30,9 +30,9 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -203,7 +203,6 @@ final class EvalSession implements AutoCloseable {
     Map<String, Object> settings = new LinkedHashMap<>();
     settings.put("task", task.name());
     settings.put("data", data == null ? "" : FileName.of(data));
-    settings.put("data_bytes", data == null ? 0 : size(data));
     settings.put("data_checksum", data == null ? "" : checksum(data));
     settings.put(RunFolder.LIMIT, options.limit());
     settings.put("seed", options.seed());
@@ -229,29 +228,17 @@ final class EvalSession implements AutoCloseable {
     return settings;
   }
 
-  private static long size(Path file) {
-    try {
-      return Files.size(file);
-    } catch (IOException e) {
-      throw unreadable(file, e);
-    }
-  }
-
   /** Of what is in a file, whatever it is called and wherever it lies. */
   private static String checksum(Path file) {
     CRC32 crc = new CRC32();
     try (InputStream in = new CheckedInputStream(Files.newInputStream(file), crc)) {
       in.transferTo(OutputStream.nullOutputStream());
     } catch (IOException e) {
-      throw unreadable(file, e);
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The data file '" + file + "' can't be read: " + KvpException.reason(e) + ".",
+          e);
     }
-    return String.format(Locale.ROOT, "%08x", crc.getValue());
-  }
-
-  private static KvpException unreadable(Path file, IOException e) {
-    return new KvpException(
-        KvpException.Kind.FILE_ACCESS,
-        "The data file '" + file + "' can't be read: " + KvpException.reason(e) + ".",
-        e);
+    return HexFormat.of().toHexDigits((int) crc.getValue());
   }
 }

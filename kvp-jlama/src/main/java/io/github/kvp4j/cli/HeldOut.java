@@ -39,7 +39,7 @@ record HeldOut(Items text, Items copy) {
    */
   private static final List<Integer> TEXT = List.of(447, 320, 224, 160);
 
-  private static final List<Integer> COPY = List.of(320, 224, 160);
+  private static final List<Integer> COPY = List.of(Continuation.COPY_LENGTH, 224, 160);
 
   /** Nothing to measure on. */
   static final HeldOut NONE =
@@ -71,7 +71,9 @@ record HeldOut(Items text, Items copy) {
             "copy",
             COPY,
             room - blank.length,
-            n -> Continuation.copy(corpus, loaded::encodePrompt, blank, 0, prompts, seed, n)));
+            n ->
+                Continuation.copy(
+                    corpus, loaded::encodePrompt, blank, 0, prompts, seed, n, FOLLOWING)));
   }
 
   private static Items longest(

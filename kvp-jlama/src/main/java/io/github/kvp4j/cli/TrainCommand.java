@@ -279,14 +279,14 @@ final class TrainCommand implements Callable<Integer> {
               weightDecay,
               clip,
               seed,
-              data.stream().map(FileName::of).toList() + " " + mix + " " + length);
+              String.join(
+                  " ",
+                  data.stream().map(FileName::of).toList().toString(),
+                  mix.toString(),
+                  Integer.toString(length),
+                  corpus.checksum()));
       try (Trainer trainer =
-          new Trainer(
-              engine,
-              start.predictor(),
-              settings,
-              items(loaded, corpus.fitted())::next,
-              corpus.checksum())) {
+          new Trainer(engine, start.predictor(), settings, items(loaded, corpus.fitted())::next)) {
         return train(loaded, engine, start, trainer, corpus.heldOut());
       }
     }

@@ -30,8 +30,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Tells models apart whose norms are the same: SHA-256 over some rows of each matrix, all biases,
  * and what else of a configuration decides about keys and values. Training changes every row of a
- * matrix that it changes at all, a merged LoRA too, so a few are enough, and take milliseconds
- * where the whole would take a second.
+ * matrix that it changes at all, a merged LoRA too, so a few are enough.
  */
 final class WeightSample {
   /** Of each matrix of a layer. */

@@ -77,7 +77,7 @@ public record RunResults(
   private static final List<String> ASKED =
       List.of(
           "data",
-          "data_bytes",
+          "data_checksum",
           "seed",
           "shots",
           "max_tokens",

@@ -16,10 +16,10 @@ package io.github.kvp4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.kvp4j.jlama.TinyModelDirectory;
+import io.github.kvp4j.jlama.TinyTexts;
 import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictorFile;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,11 +37,7 @@ class CalibrateCommandTest {
     TinyModelDirectory.of(TinyModelDirectory.Kind.LLAMA_GROUPED_TIED)
         .context(1024)
         .write(folder.resolve("tiny"));
-    StringBuilder text = new StringBuilder();
-    for (int i = 0; i < 4_000; i++) {
-      text.append("word").append(i * 7 % 97).append(i % 11 == 0 ? ".\n" : " ");
-    }
-    Files.writeString(folder.resolve("texts.txt"), text);
+    TinyTexts.plain(folder.resolve("texts.txt"), 4_000);
     assertThat(calibrate("prefix", "--layers", "1").exit()).isZero();
     assertThat(calibrate("lp", "--kind", "layer-pruned", "--keep", "0").exit()).isZero();
   }
@@ -98,12 +94,7 @@ class CalibrateCommandTest {
   /** Held-out texts that are too short for full prompts: shorter ones, and the file says so. */
   @Test
   void shortTextsAreMeasuredOnShorterPrompts() throws IOException {
-    StringBuilder lines = new StringBuilder();
-    for (int i = 0; i < 60 * 43; i++) {
-      lines.append(i % 43 == 0 ? "{\"text\":\"" : " ").append("word").append(i * 7 % 97);
-      lines.append(i % 43 == 42 ? "\"}\n" : "");
-    }
-    Files.writeString(folder.resolve("short.jsonl"), lines);
+    TinyTexts.lines(folder.resolve("short.jsonl"), 60, 43);
     CliRun run = fit("tiny", "short.jsonl", "short", "--layers", "1");
     assertThat(run.exit()).as(run.err()).isZero();
     assertThat(run.err())

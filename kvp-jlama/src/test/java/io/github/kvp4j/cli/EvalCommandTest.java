@@ -19,6 +19,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.kvp4j.jlama.TinyModelDirectory;
+import io.github.kvp4j.jlama.TinyTexts;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -49,11 +50,7 @@ class EvalCommandTest {
             .write(folder.resolve("tiny"))
             .toString();
     Path texts = folder.resolve("texts.txt");
-    StringBuilder text = new StringBuilder();
-    for (int i = 0; i < 4_000; i++) {
-      text.append("word").append(i * 7 % 97).append(i % 11 == 0 ? ".\n" : " ");
-    }
-    Files.writeString(texts, text);
+    TinyTexts.plain(texts, 4_000);
     predictor = folder.resolve("p.safetensors").toString();
     CliRun made =
         CliRun.of(

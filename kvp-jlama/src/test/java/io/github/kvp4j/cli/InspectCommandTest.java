@@ -17,6 +17,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.kvp4j.evaluation.Csv;
 import io.github.kvp4j.jlama.TinyModelDirectory;
+import io.github.kvp4j.jlama.TinyTexts;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,11 +36,7 @@ class InspectCommandTest {
             .context(1024)
             .write(folder.resolve("tiny"))
             .toString();
-    StringBuilder text = new StringBuilder();
-    for (int i = 0; i < 4_000; i++) {
-      text.append("word").append(i * 7 % 97).append(i % 11 == 0 ? ".\n" : " ");
-    }
-    String texts = Files.writeString(folder.resolve("texts.txt"), text).toString();
+    String texts = TinyTexts.plain(folder.resolve("texts.txt"), 4_000).toString();
     String predictor = folder.resolve("p.safetensors").toString();
     CliRun made =
         CliRun.of(

@@ -17,6 +17,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.kvp4j.jlama.TinyModelDirectory;
+import io.github.kvp4j.jlama.TinyTexts;
 import io.github.kvp4j.predictor.MeasuredQuality;
 import io.github.kvp4j.predictor.PredictorFile;
 import java.io.IOException;
@@ -38,11 +39,7 @@ class TrainCommandTest {
     TinyModelDirectory.of(TinyModelDirectory.Kind.LLAMA_GROUPED_TIED)
         .context(1024)
         .write(folder.resolve("tiny"));
-    StringBuilder text = new StringBuilder();
-    for (int i = 0; i < 4_000; i++) {
-      text.append("word").append(i * 7 % 97).append(i % 11 == 0 ? ".\n" : " ");
-    }
-    Files.writeString(folder.resolve("texts.txt"), text);
+    TinyTexts.plain(folder.resolve("texts.txt"), 4_000);
     CliRun run =
         CliRun.of(
             "calibrate",
@@ -145,7 +142,7 @@ class TrainCommandTest {
     Files.writeString(other, Files.readString(folder.resolve("texts.txt")) + "word ".repeat(200));
     run = train("other/texts.txt", "stopped", with(options, "0"));
     assertThat(run.exit()).isNotZero();
-    assertThat(run.err()).contains("has the data '").contains("what training began with");
+    assertThat(run.err()).contains("has the settings '").contains("what training began with");
   }
 
   private static String[] with(String[] options, String last) {
@@ -158,12 +155,7 @@ class TrainCommandTest {
   @Test
   void shortTextsGiveAPredictorAllTheSame() throws IOException {
     assumeTorch();
-    StringBuilder lines = new StringBuilder();
-    for (int i = 0; i < 60 * 43; i++) {
-      lines.append(i % 43 == 0 ? "{\"text\":\"" : " ").append("word").append(i * 7 % 97);
-      lines.append(i % 43 == 42 ? "\"}\n" : "");
-    }
-    Files.writeString(folder.resolve("short.jsonl"), lines);
+    TinyTexts.lines(folder.resolve("short.jsonl"), 60, 43);
     CliRun run = train("short.jsonl", "short", "--mix", "1,0,0", "--length", "96", "--steps", "1");
     assertThat(run.exit()).as(run.err()).isZero();
     assertThat(run.err()).contains("text is measured on prompts of");

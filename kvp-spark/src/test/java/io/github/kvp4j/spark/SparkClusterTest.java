@@ -25,6 +25,7 @@ import io.github.kvp4j.cli.CliRun;
 import io.github.kvp4j.cluster.Cluster;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.TinyModelDirectory;
+import io.github.kvp4j.jlama.TinyTexts;
 import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.KvPredictor;
@@ -69,11 +70,7 @@ class SparkClusterTest {
             .context(1024)
             .write(folder.resolve("tiny"))
             .toString();
-    StringBuilder text = new StringBuilder();
-    for (int i = 0; i < 9_000; i++) {
-      text.append("word").append(i * 7 % 97).append(i % 11 == 0 ? ".\n" : " ");
-    }
-    texts = Files.writeString(folder.resolve("texts.txt"), text).toString();
+    texts = TinyTexts.plain(folder.resolve("texts.txt"), 9_000).toString();
   }
 
   private static CliRun run(String command, String... words) {
