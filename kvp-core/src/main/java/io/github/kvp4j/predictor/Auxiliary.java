@@ -101,6 +101,19 @@ public sealed interface Auxiliary {
     /** Which auxiliary layer predicts which base layer. */
     LayerMap map();
 
+    /** The weights of the auxiliary's layers where they were trained; empty = not trained. */
+    List<LayerWeights> trained();
+
+    /**
+     * The same auxiliary after training.
+     *
+     * @param layers the weights of all its layers
+     */
+    Separate withTrained(List<LayerWeights> layers);
+
+    /** The same auxiliary read by another map. */
+    Separate withMap(LayerMap other);
+
     /** The auxiliary's sizes beside a base of some shape. */
     ModelShape shape(ModelShape base);
 
@@ -109,13 +122,23 @@ public sealed interface Auxiliary {
   }
 
   /**
-   * Another, cheaper model with the same tokenizer.
+   * Another, cheaper model with the same tokenizer. Embedding, final norm and head are always its
+   * own.
    *
-   * @param weights the auxiliary's weights
+   * @param model the other model
+   * @param trained the weights of its layers where they were trained with the base; empty = its own
    * @param map which auxiliary layer predicts which base layer
-   * @param origin where the weights are from, for the predictor file; null = it can't be written
+   * @param origin where the model is from, for the predictor file; null = it can't be written
    */
-  record Sibling(ModelWeights weights, LayerMap map, @Nullable Origin origin) implements Separate {
+  record Sibling(
+      ModelWeights model, List<LayerWeights> trained, LayerMap map, @Nullable Origin origin)
+      implements Separate {
+    /** Checks that all layers were trained or none. */
+    public Sibling {
+      trained = List.copyOf(trained);
+      checkTrained(trained, model.layers().size());
+    }
+
     /**
      * Where a sibling is from.
      *
@@ -125,8 +148,18 @@ public sealed interface Auxiliary {
     public record Origin(Path directory, BaseFingerprint fingerprint) {}
 
     /** A sibling that lives in memory alone. */
-    public Sibling(ModelWeights weights, LayerMap map) {
-      this(weights, map, null);
+    public Sibling(ModelWeights model, LayerMap map) {
+      this(model, List.of(), map, null);
+    }
+
+    @Override
+    public Sibling withTrained(List<LayerWeights> layers) {
+      return new Sibling(model, layers, map, origin);
+    }
+
+    @Override
+    public Sibling withMap(LayerMap other) {
+      return new Sibling(model, trained, other, origin);
     }
 
     @Override
@@ -136,12 +169,20 @@ public sealed interface Auxiliary {
 
     @Override
     public ModelShape shape(ModelShape base) {
-      return weights.shape();
+      return model.shape();
     }
 
     @Override
     public ModelWeights weights(ModelWeights base) {
-      return weights;
+      return trained.isEmpty()
+          ? model
+          : new ModelWeights(
+              model.shape(),
+              model.rope(),
+              model.embedding(),
+              trained,
+              model.finalNorm(),
+              model.head());
     }
   }
 
@@ -168,15 +209,7 @@ public sealed interface Auxiliary {
         }
         before = layer;
       }
-      if (kept.isEmpty() || (!trained.isEmpty() && trained.size() != kept.size())) {
-        throw new KvpException(
-            KvpException.Kind.BAD_ARGUMENT,
-            "The auxiliary keeps "
-                + kept.size()
-                + " layers and has trained weights for "
-                + trained.size()
-                + "; it needs one layer at least, and weights for all or none.");
-      }
+      checkTrained(trained, kept.size());
     }
 
     /**
@@ -219,6 +252,28 @@ public sealed interface Auxiliary {
           trained.isEmpty() ? kept.stream().map(base.layers()::get).toList() : trained,
           base.finalNorm(),
           base.head());
+    }
+
+    @Override
+    public LayerPruned withTrained(List<LayerWeights> layers) {
+      return new LayerPruned(kept, layers, map);
+    }
+
+    @Override
+    public LayerPruned withMap(LayerMap other) {
+      return new LayerPruned(kept, trained, other);
+    }
+  }
+
+  private static void checkTrained(List<LayerWeights> trained, int layers) {
+    if (layers == 0 || (!trained.isEmpty() && trained.size() != layers)) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "The auxiliary has "
+              + layers
+              + " layers and trained weights for "
+              + trained.size()
+              + "; it needs one layer at least, and weights for all or none.");
     }
   }
 }

@@ -54,12 +54,9 @@ public final class Int8 {
         prefix.linearised().forEach((layer, map) -> maps.put(layer, of(map)));
         yield new Auxiliary.Prefix(prefix.layers(), prefix.sources(), maps);
       }
-      case Auxiliary.LayerPruned pruned ->
-          new Auxiliary.LayerPruned(
-              pruned.kept(),
-              pruned.trained().stream().map(w -> w.withMatrices(Int8::of)).toList(),
-              pruned.map());
-      case Auxiliary.Sibling sibling -> sibling;
+      case Auxiliary.Separate separate ->
+          separate.withTrained(
+              separate.trained().stream().map(w -> w.withMatrices(Int8::of)).toList());
     };
   }
 

@@ -51,13 +51,11 @@ public record KvPredictor(Auxiliary auxiliary, List<LinearProjection> projection
           sum += map.parameters();
         }
       }
-      case Auxiliary.LayerPruned pruned -> {
-        for (LayerWeights layer : pruned.trained()) {
+      case Auxiliary.Separate separate -> {
+        // of a sibling that was not trained there is only the way to it
+        for (LayerWeights layer : separate.trained()) {
           sum += layer.parameters();
         }
-      }
-      case Auxiliary.Sibling sibling -> {
-        // a model of its own, which the predictor only points to
       }
     }
     return sum;
@@ -128,22 +126,22 @@ public record KvPredictor(Auxiliary auxiliary, List<LinearProjection> projection
         if (shape.vocabulary() != base.vocabulary()) {
           throw mismatch("has an auxiliary with " + shape.vocabulary() + " tokens", base);
         }
-        if (separate instanceof Auxiliary.LayerPruned pruned) {
-          checkLayers(pruned, base);
+        if (separate instanceof Auxiliary.LayerPruned pruned
+            && pruned.kept().getLast() >= base.layers()) {
+          throw mismatch("keeps the layers " + pruned.kept(), base);
         }
+        checkTrained(separate.trained(), shape, base);
       }
     }
   }
 
-  private static void checkLayers(Auxiliary.LayerPruned pruned, ModelShape base) {
-    if (pruned.kept().getLast() >= base.layers()) {
-      throw mismatch("keeps the layers " + pruned.kept(), base);
-    }
-    for (LayerWeights layer : pruned.trained()) {
-      if (layer.query().rows() != base.attentionLength()
-          || layer.query().columns() != base.hidden()
-          || layer.key().rows() != base.kvLength()
-          || layer.gate().rows() != base.feedForward()) {
+  private static void checkTrained(
+      List<LayerWeights> trained, ModelShape auxiliary, ModelShape base) {
+    for (LayerWeights layer : trained) {
+      if (layer.query().rows() != auxiliary.attentionLength()
+          || layer.query().columns() != auxiliary.hidden()
+          || layer.key().rows() != auxiliary.kvLength()
+          || layer.gate().rows() != auxiliary.feedForward()) {
         throw mismatch("has trained layers of other widths", base);
       }
     }

@@ -116,7 +116,7 @@ public record PredictorFile(
 
   /**
    * Writes the file atomically. Of a sibling it keeps the folder, relative to the file where it is
-   * beneath it, and the fingerprint.
+   * beneath it, the fingerprint, and the layers where they were trained.
    *
    * @throws KvpException {@code BAD_ARGUMENT} where a number is not finite, since nobody could read
    *     the file; {@code FILE_ACCESS}
@@ -139,11 +139,8 @@ public record PredictorFile(
         meta.put("linearised", join(prefix.linearised().keySet()));
       }
       case Auxiliary.LayerPruned pruned -> {
-        for (int i = 0; i < pruned.trained().size(); i++) {
-          put(tensors, "auxiliary." + i + ".", pruned.trained().get(i));
-        }
         meta.put("kept", join(pruned.kept()));
-        put(meta, pruned.map());
+        put(tensors, meta, pruned);
       }
       case Auxiliary.Sibling sibling -> {
         Auxiliary.Sibling.Origin origin = sibling.origin();
@@ -156,7 +153,7 @@ public record PredictorFile(
         meta.put("sibling.shape", origin.fingerprint().shape());
         meta.put("sibling.tokenizer", origin.fingerprint().tokenizer());
         meta.put("sibling.weights", origin.fingerprint().weights());
-        put(meta, sibling.map());
+        put(tensors, meta, sibling);
       }
     }
     tensors.forEach((name, w) -> {
@@ -363,12 +360,7 @@ public record PredictorFile(
         List<Integer> kept = numbers(file, "kept", text(file, meta, "kept"));
         List<Integer> map = numbers(file, "map", text(file, meta, "map"));
         int width = mapWidth(file, meta);
-        List<LayerWeights> trained = new ArrayList<>();
-        if (left.containsKey("auxiliary.0.query")) {
-          for (int i = 0; i < kept.size(); i++) {
-            trained.add(takeLayer(file, left, "auxiliary." + i + "."));
-          }
-        }
+        List<LayerWeights> trained = takeTrained(file, left, kept.size());
         yield together(
             file, () -> new Auxiliary.LayerPruned(kept, trained, new LayerMap(map, width)));
       }
@@ -388,9 +380,10 @@ public record PredictorFile(
         } catch (InvalidPathException e) {
           throw broken(file, "has a 'sibling.directory' that is no path");
         }
-        ModelWeights weights = siblings.load(origin);
+        ModelWeights model = siblings.load(origin);
+        List<LayerWeights> trained = takeTrained(file, left, model.layers().size());
         yield together(
-            file, () -> new Auxiliary.Sibling(weights, new LayerMap(map, width), origin));
+            file, () -> new Auxiliary.Sibling(model, trained, new LayerMap(map, width), origin));
       }
       default ->
           throw broken(
@@ -475,6 +468,18 @@ public record PredictorFile(
     }
   }
 
+  /** The trained layers of an auxiliary; none where the file has none. */
+  private static List<LayerWeights> takeTrained(
+      Path file, Map<String, Weight> tensors, int layers) {
+    List<LayerWeights> trained = new ArrayList<>();
+    if (tensors.containsKey("auxiliary.0.query")) {
+      for (int i = 0; i < layers; i++) {
+        trained.add(takeLayer(file, tensors, "auxiliary." + i + "."));
+      }
+    }
+    return trained;
+  }
+
   private static LayerWeights takeLayer(Path file, Map<String, Weight> tensors, String at) {
     return new LayerWeights(
         takeOne(file, tensors, at + "attention_norm").toArray(),
@@ -542,7 +547,12 @@ public record PredictorFile(
     return out.stream().collect(Collectors.joining(","));
   }
 
-  private static void put(Map<String, String> meta, LayerMap map) {
+  private static void put(
+      Map<String, Weight> tensors, Map<String, String> meta, Auxiliary.Separate separate) {
+    for (int i = 0; i < separate.trained().size(); i++) {
+      put(tensors, "auxiliary." + i + ".", separate.trained().get(i));
+    }
+    LayerMap map = separate.map();
     meta.put("map", join(map.sources()));
     if (map.width() > 1) {
       meta.put(MAP_WIDTH, String.valueOf(map.width()));

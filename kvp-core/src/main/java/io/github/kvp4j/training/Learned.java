@@ -19,6 +19,9 @@ public enum Learned {
   PROJECTIONS,
   /** The maps of linearised layers of a PREFIX predictor. */
   LINEARISED,
-  /** The layers of a LAYER_PRUNED auxiliary, which begin as the base's own. */
+  /**
+   * The layers of a LAYER_PRUNED auxiliary, which begin as the base's own, or of a SIBLING, which
+   * begin as that model's; embedding, final norm and head stay.
+   */
   AUXILIARY
 }

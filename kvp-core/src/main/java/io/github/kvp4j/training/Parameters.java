@@ -59,10 +59,10 @@ final class Parameters {
       prefix.linearised().forEach((layer, map) -> add("linearised." + layer, map));
     }
     if (learned.contains(Learned.AUXILIARY)) {
-      if (!(start.auxiliary() instanceof Auxiliary.LayerPruned pruned)) {
-        throw missing("layer-pruned auxiliary");
+      if (!(start.auxiliary() instanceof Auxiliary.Separate separate)) {
+        throw missing("auxiliary of its own");
       }
-      List<LayerWeights> layers = pruned.weights(base).layers();
+      List<LayerWeights> layers = separate.weights(base).layers();
       for (int i = 0; i < layers.size(); i++) {
         arrays("auxiliary." + i + ".", layers.get(i), this::add, this::add);
       }
@@ -152,15 +152,13 @@ final class Parameters {
                 .forEach((layer, map) -> maps.put(layer, map("linearised." + layer, map)));
             yield new Auxiliary.Prefix(prefix.layers(), prefix.sources(), maps);
           }
-          case Auxiliary.LayerPruned pruned when byName.containsKey("auxiliary.0.query") -> {
+          case Auxiliary.Separate separate -> {
             List<LayerWeights> layers = new ArrayList<>();
-            for (int i = 0; i < pruned.kept().size(); i++) {
+            for (int i = 0; byName.containsKey("auxiliary." + i + ".query"); i++) {
               layers.add(layer("auxiliary." + i + "."));
             }
-            yield new Auxiliary.LayerPruned(pruned.kept(), layers, pruned.map());
+            yield layers.isEmpty() ? separate : separate.withTrained(layers);
           }
-          case Auxiliary.LayerPruned pruned -> pruned;
-          case Auxiliary.Sibling sibling -> sibling;
         };
     return new KvPredictor(auxiliary, projections);
   }

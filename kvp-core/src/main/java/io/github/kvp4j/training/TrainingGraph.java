@@ -102,7 +102,18 @@ final class TrainingGraph implements AutoCloseable {
           arrays.alias("base." + pruned.kept().get(i) + ".", "auxiliary." + i + ".");
         }
       }
-      case Auxiliary.Separate separate -> arrays.copyLayers("auxiliary.", separate.weights(own), 0);
+      case Auxiliary.Separate separate -> {
+        arrays.copyLayers("auxiliary.", separate.weights(own), 0);
+        if (separate instanceof Auxiliary.Sibling sibling && auxiliaryLearns()) {
+          ModelWeights model = sibling.model();
+          arrays.put("auxiliary.norm", model.finalNorm());
+          arrays.put(
+              "auxiliary.head",
+              model.head().toArray(),
+              model.head().rows(),
+              model.head().columns());
+        }
+      }
     }
   }
 
@@ -115,6 +126,11 @@ final class TrainingGraph implements AutoCloseable {
         .filter(layer -> parameters.get("linearised." + layer + ".weight") != null)
         .min(Integer::compare)
         .orElse(prefix.layers());
+  }
+
+  /** Whether an auxiliary of its own learns, and of its own cross entropy. */
+  private boolean auxiliaryLearns() {
+    return parameters.get("auxiliary.0.query") != null && weights.auxiliary() > 0;
   }
 
   @Override
@@ -317,12 +333,11 @@ final class TrainingGraph implements AutoCloseable {
         x = embed(tokens, Arrays.copyOf(order, exactRows));
         List<NDArray> keys = new ArrayList<>(); // by auxiliary layer, before RoPE
         List<NDArray> values = new ArrayList<>();
-        boolean learns = parameters.get("auxiliary.0.query") != null && weights.auxiliary() > 0;
         auxiliaryTerm =
             read(
                 separate,
                 Arrays.copyOf(item.prompt(), n - 1),
-                learns ? item.prompt()[n - 1] : -1,
+                auxiliaryLearns() ? item.prompt()[n - 1] : -1,
                 keys,
                 values);
         predict =
@@ -428,8 +443,10 @@ final class TrainingGraph implements AutoCloseable {
       x = x.add(torch.feedForward(at, torch.rmsNorm(x, arrays.get(at + "feed_forward_norm"), s)));
     }
     int[] targets = IntStream.concat(IntStream.of(tokens).skip(1), IntStream.of(next)).toArray();
+    String at = separate instanceof Auxiliary.Sibling ? "auxiliary." : ""; // or the base's own
     NDArray logits =
-        TorchLayers.linear(torch.rmsNorm(x, arrays.get("norm"), s), arrays.get("head"), null);
+        TorchLayers.linear(
+            torch.rmsNorm(x, arrays.get(at + "norm"), s), arrays.get(at + "head"), null);
     return crossEntropy(logits.logSoftmax(-1), targets);
   }
 

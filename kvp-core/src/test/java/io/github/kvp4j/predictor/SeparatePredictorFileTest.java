@@ -21,6 +21,7 @@ import io.github.kvp4j.TinyModels;
 import io.github.kvp4j.format.Safetensors;
 import io.github.kvp4j.kernel.ScalarKernels;
 import io.github.kvp4j.model.KvCache;
+import io.github.kvp4j.model.LayerWeights;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.model.Weight;
@@ -154,7 +155,7 @@ class SeparatePredictorFileTest {
   void siblingsAreFoundAgainByTheirFolder() {
     for (Path directory : List.of(folder.resolve("small/model"), Path.of("/elsewhere/small"))) {
       Auxiliary.Sibling.Origin origin = new Auxiliary.Sibling.Origin(directory, SMALL_MARK);
-      KvPredictor written = predictor(new Auxiliary.Sibling(SMALL, MAP, origin));
+      KvPredictor written = predictor(new Auxiliary.Sibling(SMALL, List.of(), MAP, origin));
       List<Auxiliary.Sibling.Origin> asked = new ArrayList<>();
       KvPredictor read =
           PredictorFile.read(
@@ -173,8 +174,40 @@ class SeparatePredictorFileTest {
     write(
         predictor(
             new Auxiliary.Sibling(
-                SMALL, MAP, new Auxiliary.Sibling.Origin(folder.resolve("m"), SMALL_MARK))));
+                SMALL,
+                List.of(),
+                MAP,
+                new Auxiliary.Sibling.Origin(folder.resolve("m"), SMALL_MARK))));
     assertThat(Safetensors.read(file()).metadata()).containsEntry("sibling.directory", "m");
+  }
+
+  /** The layers are in the file, all else of the sibling in its folder. */
+  @Test
+  void trainedSiblingsComeBackToTheBit() throws IOException {
+    List<LayerWeights> trained =
+        TinyModels.random(SMALL.shape(), true, true, 9).layers().stream()
+            .map(w -> w.withMatrices(m -> Bf16.matrix(m.toArray(), m.rows(), m.columns())))
+            .toList();
+    Auxiliary.Sibling.Origin origin =
+        new Auxiliary.Sibling.Origin(folder.resolve("small"), SMALL_MARK);
+    Auxiliary.Sibling sibling = new Auxiliary.Sibling(SMALL, List.of(), MAP, origin);
+    KvPredictor untrained = predictor(sibling);
+    KvPredictor written = predictor(sibling.withTrained(trained));
+    written.checkFits(SHAPE);
+    assertThat(written.parameters() - untrained.parameters())
+        .isEqualTo(trained.stream().mapToLong(LayerWeights::parameters).sum());
+    KvPredictor read = PredictorFile.read(write(written), o -> SMALL).predictor();
+    assertThat(((Auxiliary.Sibling) read.auxiliary()).trained()).hasSize(trained.size());
+    assertThat(prefill(read)).containsExactlyElementsOf(prefill(written));
+    assertThat(prefill(read).getFirst()).isNotEqualTo(prefill(untrained).getFirst());
+    byte[] bytes = Files.readAllBytes(file());
+    write(read);
+    assertThat(file()).hasBinaryContent(bytes);
+    // of another depth than the folder's model
+    ModelWeights deeper = TinyModels.random(SMALL.shape().withLayers(3), true, true, 9);
+    assertThatExceptionOfType(KvpException.class)
+        .isThrownBy(() -> PredictorFile.read(file(), o -> deeper))
+        .withMessageContaining("lacks the tensor 'auxiliary.2");
   }
 
   @Test

@@ -27,6 +27,7 @@ import io.github.kvp4j.model.ModelWeights;
 import io.github.kvp4j.model.Weight;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
+import io.github.kvp4j.predictor.AuxiliaryKind;
 import io.github.kvp4j.predictor.KvPredictor;
 import io.github.kvp4j.predictor.LayerMap;
 import io.github.kvp4j.predictor.LinearProjection;
@@ -97,7 +98,11 @@ class TrainingGraphTest {
             Set.of(Learned.PROJECTIONS, Learned.AUXILIARY)),
         Arguments.argumentSet(
             "layer-pruned, frozen", TrainingCases.layerPruned(), Set.of(Learned.PROJECTIONS)),
-        Arguments.argumentSet("sibling", TrainingCases.sibling(), Set.of(Learned.PROJECTIONS)));
+        Arguments.argumentSet("sibling", TrainingCases.sibling(), Set.of(Learned.PROJECTIONS)),
+        Arguments.argumentSet(
+            "sibling, its layers too",
+            TrainingCases.sibling(),
+            Set.of(Learned.PROJECTIONS, Learned.AUXILIARY)));
   }
 
   @ParameterizedTest
@@ -211,26 +216,32 @@ class TrainingGraphTest {
   }
 
   static Stream<Arguments> terms() {
-    return Stream.of(true, false)
-        .flatMap(prefix ->
+    return Stream.of(AuxiliaryKind.values())
+        .flatMap(kind ->
             Stream.of(
                     new LossWeights(LossWeights.Target.TEXT, 1, 0, 0),
                     new LossWeights(LossWeights.Target.EXACT, 1, 0, 0),
                     new LossWeights(LossWeights.Target.TEXT, 0, 0, 1),
                     new LossWeights(LossWeights.Target.TEXT, 1e-9, 1, 0),
                     new LossWeights(LossWeights.Target.EXACT, 0.7, 0.2, 0.4))
-                .filter(w -> !prefix || w.auxiliary() != 1)
-                .map(w ->
-                    Arguments.argumentSet((prefix ? "prefix " : "layer-pruned ") + w, prefix, w)));
+                .filter(w -> kind != AuxiliaryKind.PREFIX || w.auxiliary() != 1)
+                .map(w -> Arguments.argumentSet(kind + " " + w, kind, w)));
   }
 
   /** Each parameter's gradient, along its steepest and along a random direction. */
   @ParameterizedTest
   @MethodSource("terms")
-  void gradientsAreThoseOfFiniteDifferences(boolean prefix, LossWeights weights) {
-    KvPredictor predictor = prefix ? TrainingCases.prefix() : TrainingCases.layerPruned();
+  void gradientsAreThoseOfFiniteDifferences(AuxiliaryKind kind, LossWeights weights) {
+    KvPredictor predictor =
+        switch (kind) {
+          case PREFIX -> TrainingCases.prefix();
+          case LAYER_PRUNED -> TrainingCases.layerPruned();
+          case SIBLING -> TrainingCases.sibling();
+        };
     Set<Learned> learned =
-        Set.of(Learned.PROJECTIONS, prefix ? Learned.LINEARISED : Learned.AUXILIARY);
+        Set.of(
+            Learned.PROJECTIONS,
+            kind == AuxiliaryKind.PREFIX ? Learned.LINEARISED : Learned.AUXILIARY);
     Parameters parameters = new Parameters(predictor, TrainingCases.WEIGHTS, learned);
     List<Continuation> items = List.of(item(11, 3, 7), item(9, 1, 8));
     SplittableRandom random = new SplittableRandom(6);

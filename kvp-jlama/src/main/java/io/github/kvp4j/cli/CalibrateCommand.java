@@ -118,8 +118,9 @@ final class CalibrateCommand implements Callable<Integer> {
       names = "--auxiliary",
       paramLabel = "DIR|FILE",
       description =
-          "For sibling: the folder of the smaller model. For layer-pruned, in place of --keep: a"
-              + " predictor whose auxiliary was trained; new projections are fitted to it.")
+          "For sibling: the folder of the smaller model. For sibling, and for layer-pruned in place"
+              + " of --keep: a predictor whose auxiliary was trained; new projections are fitted to"
+              + " it.")
   private @Nullable Path auxiliary;
 
   @Option(

@@ -67,13 +67,12 @@ final class PredictorCommand implements Runnable {
       }
       case Auxiliary.LayerPruned pruned -> {
         System.out.println("kept         " + pruned.kept());
-        System.out.println("weights      " + (pruned.trained().isEmpty() ? "base's" : "trained"));
-        System.out.println("layer map    " + shown(pruned.map()));
+        printReading(pruned, "base's");
       }
       case Auxiliary.Sibling sibling -> {
         Auxiliary.Sibling.Origin origin = sibling.origin();
         System.out.println("sibling      " + (origin == null ? "" : origin.directory()));
-        System.out.println("layer map    " + shown(sibling.map()));
+        printReading(sibling, "its own");
       }
     }
     System.out.printf(Locale.ROOT, "parameters   %,d%n", p.predictor().parameters());
@@ -84,6 +83,11 @@ final class PredictorCommand implements Runnable {
     p.base().sizes().ifPresent(shape -> printCost(shape, p.predictor()));
     PredictorMeasurement.print(p.quality());
     return 0;
+  }
+
+  private static void printReading(Auxiliary.Separate auxiliary, String untrained) {
+    System.out.println("weights      " + (auxiliary.trained().isEmpty() ? untrained : "trained"));
+    System.out.println("layer map    " + shown(auxiliary.map()));
   }
 
   /** What a prompt takes, by its length, with the anchors that are used where nothing is said. */

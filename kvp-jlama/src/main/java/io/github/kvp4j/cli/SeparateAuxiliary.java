@@ -15,11 +15,11 @@ package io.github.kvp4j.cli;
 
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.jlama.KvpModel;
-import io.github.kvp4j.model.LayerWeights;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.AuxiliaryKind;
 import io.github.kvp4j.predictor.LayerMap;
 import java.io.Serializable;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -28,7 +28,7 @@ import java.util.List;
  * another machine can open it too.
  *
  * @param kept layers of a layer-pruned one; empty where the file has them
- * @param file the folder of a sibling, or the predictor file of a layer-pruned one; empty for none
+ * @param file the folder of a sibling, or a predictor file whose auxiliary it is; empty for none
  * @param map which of its layers each of the base's is predicted from; empty for the paper's rule
  * @param width how many adjacent layers a projection reads
  */
@@ -47,26 +47,23 @@ record SeparateAuxiliary(
    *     BAD_ARGUMENT where the file is of another kind
    */
   Auxiliary.Separate of(KvpModel base) {
-    int layers = base.shape().layers();
-    if (kind == AuxiliaryKind.SIBLING) {
-      Auxiliary.Sibling sibling =
-          base.sibling(Path.of(file), map.isEmpty() ? null : new LayerMap(map));
-      return new Auxiliary.Sibling(sibling.weights(), sibling.map().wide(width), sibling.origin());
-    }
+    Auxiliary.Separate found;
     if (file.isEmpty()) {
-      LayerMap rule = map.isEmpty() ? LayerMap.ofKept(kept, layers) : new LayerMap(map);
-      return new Auxiliary.LayerPruned(kept, List.of(), rule.wide(width));
+      found =
+          new Auxiliary.LayerPruned(kept, List.of(), LayerMap.ofKept(kept, base.shape().layers()));
+    } else if (kind == AuxiliaryKind.SIBLING && !Files.isRegularFile(Path.of(file))) {
+      found = base.sibling(Path.of(file));
+    } else {
+      found = trained(base, Path.of(file));
     }
-    Auxiliary.LayerPruned before = layerPruned(base, Path.of(file));
-    List<LayerWeights> trained = before.trained();
-    LayerMap own = map.isEmpty() ? before.map() : new LayerMap(map);
-    return new Auxiliary.LayerPruned(before.kept(), trained, own.wide(width));
+    return found.withMap((map.isEmpty() ? found.map() : new LayerMap(map)).wide(width));
   }
 
-  private static Auxiliary.LayerPruned layerPruned(KvpModel base, Path file) {
+  /** That of a predictor, after training. */
+  private Auxiliary.Separate trained(KvpModel base, Path file) {
     Auxiliary auxiliary = base.readPredictor(file).predictor().auxiliary();
-    if (auxiliary instanceof Auxiliary.LayerPruned pruned) {
-      return pruned;
+    if (auxiliary instanceof Auxiliary.Separate separate && auxiliary.kind() == kind) {
+      return separate;
     }
     throw new KvpException(
         KvpException.Kind.BAD_ARGUMENT,
@@ -74,6 +71,8 @@ record SeparateAuxiliary(
             + file
             + ", a predictor of kind "
             + auxiliary.kind()
-            + "; give one of kind LAYER_PRUNED.");
+            + "; give one of kind "
+            + kind
+            + ".");
   }
 }

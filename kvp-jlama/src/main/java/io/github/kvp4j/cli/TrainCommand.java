@@ -295,7 +295,7 @@ final class TrainCommand implements Callable<Integer> {
   private void checkLength(PrefillEngine engine, KvPredictor start) {
     int context = engine.weights().shape().contextLength();
     if (start.auxiliary() instanceof Auxiliary.Sibling sibling) {
-      context = Math.min(context, sibling.weights().shape().contextLength());
+      context = Math.min(context, sibling.model().shape().contextLength());
     }
     if (length > context - TrainingItems.FOLLOWING) {
       throw new KvpException(

@@ -263,15 +263,12 @@ public final class KvpModel implements AutoCloseable {
    * Opens another model as an auxiliary of this one; it is closed with this model.
    *
    * @param folder of a model with this one's tokenizer
-   * @param map which of its layers predicts which of this model's; null = the paper's rule
+   * @return the sibling, read by the paper's layer map
    * @throws KvpException PREDICTOR_MISMATCH if the tokenizers differ
    */
-  public Auxiliary.Sibling sibling(Path folder, @Nullable LayerMap map) {
+  public Auxiliary.Sibling sibling(Path folder) {
     Auxiliary.Sibling opened = siblings.open(folder);
-    return new Auxiliary.Sibling(
-        opened.weights(),
-        map == null ? LayerMap.paper(opened.weights().shape().layers(), shape.layers()) : map,
-        opened.origin());
+    return opened.withMap(LayerMap.paper(opened.model().shape().layers(), shape.layers()));
   }
 
   private BaseFingerprint requiredFingerprint() {

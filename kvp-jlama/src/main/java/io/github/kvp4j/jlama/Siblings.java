@@ -63,7 +63,7 @@ public final class Siblings implements PredictorFile.SiblingLoader, AutoCloseabl
               + actual
               + "; calibrate the predictor again.");
     }
-    return found.weights();
+    return found.model();
   }
 
   /**
@@ -91,7 +91,10 @@ public final class Siblings implements PredictorFile.SiblingLoader, AutoCloseabl
     BaseFingerprint fingerprint =
         BaseFingerprint.of(weights, new KvpTokenizer(model.getTokenizer()).vocabulary());
     return new Auxiliary.Sibling(
-        weights, new LayerMap(List.of()), new Auxiliary.Sibling.Origin(directory, fingerprint));
+        weights,
+        List.of(),
+        new LayerMap(List.of()),
+        new Auxiliary.Sibling.Origin(directory, fingerprint));
   }
 
   /**

@@ -62,6 +62,10 @@ class TrainCommandTest {
 
   /** Trains by one item a step. */
   private static CliRun train(String texts, String name, String... more) {
+    return trainFrom("fitted", texts, name, more);
+  }
+
+  private static CliRun trainFrom(String start, String texts, String name, String... more) {
     List<String> line =
         new ArrayList<>(
             List.of(
@@ -71,7 +75,7 @@ class TrainCommandTest {
                 "--data",
                 folder.resolve(texts).toString(),
                 "--predictor",
-                folder.resolve("fitted").toString(),
+                folder.resolve(start).toString(),
                 "--batch",
                 "1",
                 "--warm-up",
@@ -82,6 +86,68 @@ class TrainCommandTest {
                 folder.resolve(name).toString()));
     line.addAll(Arrays.asList(more));
     return CliRun.of(line.toArray(new String[0]));
+  }
+
+  /** Its layers go into the predictor's file, its folder stays as it was; new maps fit to it. */
+  @Test
+  void aSiblingIsTrainedAndFittedAnew() throws IOException {
+    assumeTorch();
+    Path small =
+        TinyModelDirectory.of(TinyModelDirectory.Kind.MISTRAL)
+            .layers(2)
+            .seed(5)
+            .context(1024)
+            .write(folder.resolve("small"));
+    assertThat(sibling(small, "sibling").exit()).isZero();
+    assertThat(weights("sibling")).contains("its own");
+    CliRun run =
+        trainFrom(
+            "sibling",
+            "texts.txt",
+            "trained-sibling",
+            "--learn",
+            "projections,auxiliary",
+            "--mix",
+            "1,0,0",
+            "--length",
+            "96",
+            "--steps",
+            "2");
+    assertThat(run.exit()).as(run.err()).isZero();
+    assertThat(Files.readAllLines(folder.resolve("trained-sibling.csv"))).hasSize(3);
+    assertThat(weights("trained-sibling")).contains("trained");
+    assertThat(sibling(folder.resolve("trained-sibling"), "anew").exit()).isZero();
+    assertThat(weights("anew")).contains("trained");
+    assertThat(sibling(folder.resolve("fitted"), "none").err())
+        .contains("a predictor of kind PREFIX; give one of kind SIBLING");
+  }
+
+  private static CliRun sibling(Path auxiliary, String name) {
+    return CliRun.of(
+        "calibrate",
+        "--model",
+        folder.resolve("tiny").toString(),
+        "--kernels",
+        "vector",
+        "--data",
+        folder.resolve("texts.txt").toString(),
+        "--kind",
+        "sibling",
+        "--auxiliary",
+        auxiliary.toString(),
+        "--tokens",
+        "2000",
+        "--prompts",
+        "1",
+        "--out",
+        folder.resolve(name).toString());
+  }
+
+  /** Where a predictor's auxiliary has its weights from, as it is shown. */
+  private static String weights(String name) {
+    CliRun run = CliRun.of("predictor", "info", folder.resolve(name).toString());
+    assertThat(run.exit()).as(run.err()).isZero();
+    return run.out().lines().filter(line -> line.startsWith("weights ")).findFirst().orElseThrow();
   }
 
   /** Neither the model nor the data need be there. */

@@ -22,6 +22,8 @@ import io.github.kvp4j.KvpException;
 import io.github.kvp4j.calibration.CalibrationProgress;
 import io.github.kvp4j.calibration.SeparateCalibrator;
 import io.github.kvp4j.jlama.TinyModelDirectory.Kind;
+import io.github.kvp4j.model.LayerWeights;
+import io.github.kvp4j.model.Weight;
 import io.github.kvp4j.predictor.Anchors;
 import io.github.kvp4j.predictor.Auxiliary;
 import io.github.kvp4j.predictor.LayerMap;
@@ -83,6 +85,23 @@ class SeparatePredictorsTest {
     }
   }
 
+  /** With layers other than those that its model has. */
+  private static Auxiliary.Separate trained(Auxiliary.Sibling sibling) {
+    List<LayerWeights> layers =
+        sibling.model().layers().stream()
+            .map(w -> w.withMatrices(SeparatePredictorsTest::half))
+            .toList();
+    return sibling.withTrained(layers);
+  }
+
+  private static Weight half(Weight matrix) {
+    float[] values = matrix.toArray();
+    for (int i = 0; i < values.length; i++) {
+      values[i] /= 2;
+    }
+    return Weight.of(values, matrix.rows(), matrix.columns());
+  }
+
   private static GenerateResult answer(KvpModel model, KvpMode mode, Anchors anchors) {
     return model.generate(
         GenerateRequest.builder(PROMPT).mode(mode).anchors(anchors).maxNewTokens(20).build());
@@ -95,8 +114,9 @@ class SeparatePredictorsTest {
     List<Function<KvpModel, Auxiliary.Separate>> kinds =
         List.of(
             m -> new Auxiliary.LayerPruned(kept, List.of(), LayerMap.ofKept(kept, 4)),
-            m -> m.sibling(small, null),
-            m -> m.sibling(small, new LayerMap(List.of(0, 1, 1, 1))));
+            m -> m.sibling(small),
+            m -> m.sibling(small).withMap(new LayerMap(List.of(0, 1, 1, 1))),
+            m -> trained(m.sibling(small)));
     for (Function<KvpModel, Auxiliary.Separate> kind : kinds) {
       calibrate(kind);
       try (KvpModel model = KvpModel.builder(base).predictor(file).warmUp(false).build()) {
@@ -115,7 +135,7 @@ class SeparatePredictorsTest {
   @Test
   void aPromptBeyondTheSiblingsContextIsReadExactly() {
     Path small = sibling();
-    calibrate(m -> m.sibling(small, null));
+    calibrate(m -> m.sibling(small));
     TinyModelDirectory.of(Kind.MISTRAL).layers(2).seed(5).context(64).write(small);
     Anchors anchors = new Anchors(4, 8, 0);
     // warmed up: that prompt would be too long for the sibling too
@@ -165,7 +185,7 @@ class SeparatePredictorsTest {
   @Test
   void aSiblingThatChangedOrIsGoneIsRefused() throws IOException {
     Path small = sibling();
-    calibrate(m -> m.sibling(small, null));
+    calibrate(m -> m.sibling(small));
     TinyModelDirectory.of(Kind.MISTRAL).layers(2).seed(6).write(small);
     refused("calibrate the predictor again", () -> KvpModel.builder(base).predictor(file).build());
     Files.move(small, folder.resolve("moved"));
@@ -182,7 +202,7 @@ class SeparatePredictorsTest {
     Path tokenizer = small.resolve("tokenizer.json");
     byte[] good = Files.readAllBytes(tokenizer);
     try (KvpModel model = KvpModel.builder(base).withoutPredictor().warmUp(false).build()) {
-      assertThat(model.sibling(small, null).map().sources()).containsExactly(0, 0, 1, 1);
+      assertThat(model.sibling(small).map().sources()).containsExactly(0, 0, 1, 1);
       for (String part : List.of("vocab", "merges")) {
         ObjectNode root = (ObjectNode) json.readTree(good);
         if (part.equals("merges")) {
@@ -194,7 +214,7 @@ class SeparatePredictorsTest {
           vocabulary.put("b", a);
         }
         Files.writeString(tokenizer, root.toString());
-        refused("differ in /model/" + part, () -> model.sibling(small, null));
+        refused("differ in /model/" + part, () -> model.sibling(small));
       }
     }
   }
