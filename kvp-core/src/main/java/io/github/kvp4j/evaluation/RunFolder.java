@@ -53,6 +53,9 @@ public final class RunFolder implements AutoCloseable {
   /** The setting that has a checksum of each predictor. */
   public static final String PREDICTORS = "predictors";
 
+  /** The setting that has the task's own settings. */
+  public static final String OPTIONS = "options";
+
   private static final Set<String> HOW_MUCH = Set.of(LIMIT, ROWS, FEWER);
 
   private static final String ITEMS = "items.jsonl";
@@ -137,9 +140,9 @@ public final class RunFolder implements AutoCloseable {
     }
   }
 
-  /** Whether settings are the same; of predictors, those that both runs have. */
+  /** Whether settings are the same; of predictors and a task's own, those that both runs have. */
   private static boolean agree(String name, JsonNode before, JsonNode now) {
-    return name.equals(PREDICTORS)
+    return Set.of(PREDICTORS, OPTIONS).contains(name)
         ? before.properties().stream()
             .allMatch(e -> !now.has(e.getKey()) || now.get(e.getKey()).equals(e.getValue()))
         : before.equals(now);

@@ -210,7 +210,7 @@ final class EvalSession implements AutoCloseable {
     settings.put("max_tokens", decoding.maxNewTokens());
     settings.put("samples", decoding.sampling().samples());
     settings.put("temperature", decoding.sampling().temperature());
-    settings.put("options", taskSettings);
+    settings.put(RunFolder.OPTIONS, taskSettings);
     settings.put(RunFolder.FEWER, new TreeMap<>(options.fewerShares()));
     settings.put("together", options.together());
     settings.put(RunFolder.ROWS, rows());

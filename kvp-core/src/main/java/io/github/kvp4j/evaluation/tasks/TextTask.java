@@ -22,10 +22,17 @@ import io.github.kvp4j.evaluation.TaskSettings;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
-/** How likely the model finds a text's continuation, after the prompt was read some way. */
+/**
+ * How likely the model finds a text's continuation, after the prompt was read some way. A text is
+ * no longer than a passage of the corpus; prompts become longer by {@code passages}: so many
+ * others, about something else, stand before the text, or between a text and what is copied of it.
+ */
 public final class TextTask implements EvaluationTask {
   private static final String PROMPT = "447";
+  private static final String PASSAGES = "passages";
 
   @Override
   public String name() {
@@ -35,12 +42,13 @@ public final class TextTask implements EvaluationTask {
   @Override
   public String description() {
     return "perplexity, KL and agreement on the continuation of texts (plain, gzip or JSON Lines), or"
-        + " with kind=copy on spans of the prompt that come again (its length: 320 if not set)";
+        + " with kind=copy on spans of the prompt that come again (its length: 320 if not set);"
+        + " passages=3 puts as many other texts between, for longer prompts";
   }
 
   @Override
   public Map<String, String> options() {
-    return Map.of("kind", "text", "prompt", PROMPT, "following", "64");
+    return Map.of("kind", "text", "prompt", PROMPT, "following", "64", PASSAGES, "0");
   }
 
   @Override
@@ -51,6 +59,9 @@ public final class TextTask implements EvaluationTask {
   @Override
   public List<EvaluationItem> items(TaskSettings settings) {
     TextCorpus corpus = TextCorpus.read(List.of(settings.requiredData()), settings.seed());
+    int[] blankLine = blankLine(settings);
+    int together = 1 + settings.intOption(PASSAGES, 0);
+    int count = (int) Math.min(Integer.MAX_VALUE, (long) settings.limit() * together);
     List<Continuation> texts =
         switch (settings.option("kind")) {
           case "text" ->
@@ -58,16 +69,16 @@ public final class TextTask implements EvaluationTask {
                   corpus,
                   settings.encode(),
                   0,
-                  settings.limit(),
+                  count,
                   settings.intOption("prompt", 2),
                   settings.intOption("following", 1));
           case "copy" ->
               Continuation.copy(
                   corpus,
                   settings.encode(),
-                  blankLine(settings),
+                  blankLine,
                   0,
-                  settings.limit(),
+                  count,
                   settings.seed(),
                   copyLength(settings),
                   settings.intOption("following", 1));
@@ -78,17 +89,43 @@ public final class TextTask implements EvaluationTask {
                       + settings.option("kind")
                       + "'; write text, or copy for spans of the prompt that come again.");
         };
-    if (texts.isEmpty()) {
+    if (texts.size() < together) {
       throw new KvpException(
           KvpException.Kind.MALFORMED_FILE,
-          "The data file '" + settings.data() + "' holds no text that is long enough.");
+          "The data file '"
+              + settings.data()
+              + "' holds "
+              + texts.size()
+              + " texts that are long enough where a prompt needs "
+              + together
+              + "; texts are cut into passages of some 500 tokens, so give a shorter prompt and more"
+              + " passages (--set prompt=447 --set passages=2), or more text.");
     }
+    boolean copy = settings.option("kind").equals("copy");
     List<EvaluationItem> items = new ArrayList<>();
-    for (Continuation text : texts) {
-      items.add(
-          EvaluationItem.continuation("text-" + items.size(), text.prompt(), text.following()));
+    for (int i = 0; i + together <= texts.size(); i += together) {
+      Continuation text = texts.get(i);
+      List<Continuation> others = texts.subList(i + 1, i + together);
+      int[] prompt = copy ? followed(text, others) : preceded(text, others, blankLine);
+      items.add(EvaluationItem.continuation("text-" + items.size(), prompt, text.following()));
     }
     return items;
+  }
+
+  /** The whole of some texts, each with a blank line after it, and the prompt. */
+  private static int[] preceded(Continuation text, List<Continuation> others, int[] blankLine) {
+    return Stream.concat(
+            others.stream().flatMap(t -> Stream.of(t.prompt(), t.following(), blankLine)),
+            Stream.of(text.prompt()))
+        .flatMapToInt(IntStream::of)
+        .toArray();
+  }
+
+  /** The prompt, and those of some others, which end with a blank line themselves. */
+  private static int[] followed(Continuation text, List<Continuation> others) {
+    return Stream.concat(Stream.of(text), others.stream())
+        .flatMapToInt(t -> IntStream.of(t.prompt()))
+        .toArray();
   }
 
   /** Copied spans are measured on shorter prompts, where nothing else is said. */

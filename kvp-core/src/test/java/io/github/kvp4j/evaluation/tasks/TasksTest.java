@@ -327,6 +327,38 @@ class TasksTest {
         .hasMessageContaining("rhyme");
   }
 
+  /** Others stand before a text, or between a text and what is copied of it. */
+  @Test
+  void textsStandAmongOtherPassages() throws IOException {
+    StringBuilder lines = new StringBuilder();
+    for (int i = 0; i < 60; i++) {
+      String letters = String.valueOf((char) (0x410 + i)).repeat(350);
+      lines.append("{\"text\": \"").append(letters).append("\"}\n");
+    }
+    Path texts = write("t.jsonl", lines.toString());
+    List<EvaluationItem> items =
+        items("text", texts, 9, 0, "prompt", "100", "following", "9", "passages", "2");
+    assertThat(items).hasSize(9);
+    for (EvaluationItem item : items) {
+      String[] parts = prompt(item).split("\n\n", -1);
+      assertThat(parts).hasSize(3).doesNotHaveDuplicates();
+      assertThat(parts[0]).hasSize(109);
+      assertThat(parts[1]).hasSize(109);
+      assertThat(parts[2]).hasSize(100).startsWith(Character.toString(item.following()[0]));
+    }
+    EvaluationItem copy = items("text", texts, 1, 0, "kind", "copy", "passages", "2").getFirst();
+    String[] parts = prompt(copy).split("\n\n", -1);
+    assertThat(parts).hasSize(4).doesNotHaveDuplicates();
+    assertThat(parts[0]).hasSize(320).startsWith(Character.toString(copy.following()[0]));
+    assertThat(parts[3]).isEmpty();
+    // the same texts whatever the limit is
+    assertThat(prompt(items("text", texts, 1, 0, "passages", "1", "prompt", "99").getFirst()))
+        .isEqualTo(prompt(items("text", texts, 3, 0, "passages", "1", "prompt", "99").getFirst()));
+    assertThatThrownBy(() -> items("text", texts, 9, 0, "passages", "60", "prompt", "100"))
+        .hasMessageContaining("holds 60 texts that are long enough")
+        .hasMessageContaining("needs 61");
+  }
+
   @Test
   void whatIsToBeRetrievedStandsOnceAtItsDepth() {
     List<EvaluationItem> items =
