@@ -17,6 +17,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.kvp4j.KvpException;
 import java.io.BufferedWriter;
 import java.io.IOException;
@@ -64,7 +65,9 @@ public final class RunFolder implements AutoCloseable {
   private final Map<String, ItemResult> done = new LinkedHashMap<>();
   private final BufferedWriter items;
 
-  private RunFolder(Path folder, boolean resume, Map<String, Object> settings) throws IOException {
+  private RunFolder(
+      Path folder, boolean resume, Map<String, Object> settings, Map<String, String> usual)
+      throws IOException {
     this.folder = folder;
     Files.createDirectories(folder);
     Path run = folder.resolve("run.json");
@@ -77,7 +80,7 @@ public final class RunFolder implements AutoCloseable {
                 + folder
                 + "' holds a run already; go on with it by --resume, or name another folder.");
       }
-      compare(run, settings);
+      compare(run, settings, usual);
       readDone(lines);
     }
     write(run, settings);
@@ -94,11 +97,14 @@ public final class RunFolder implements AutoCloseable {
    *     but for those that only say how much is asked: {@value #LIMIT}, since the items of a
    *     smaller one are the first of a greater one's, {@value #ROWS} and {@value #FEWER}, since
    *     what a row answers does not depend on the others, and predictors that the run had not
+   * @param usual the task's own settings where nothing is said: those that a run of an earlier
+   *     version, whose task had fewer, went by
    * @throws KvpException BAD_ARGUMENT where a run is there that may not, or that was another
    */
-  public static RunFolder open(Path folder, boolean resume, Map<String, Object> settings) {
+  public static RunFolder open(
+      Path folder, boolean resume, Map<String, Object> settings, Map<String, String> usual) {
     try {
-      return new RunFolder(folder, resume, settings);
+      return new RunFolder(folder, resume, settings, usual);
     } catch (IOException e) {
       throw inaccessible(folder, e);
     }
@@ -111,7 +117,8 @@ public final class RunFolder implements AutoCloseable {
         e);
   }
 
-  private static void compare(Path run, Map<String, Object> settings) throws IOException {
+  private static void compare(Path run, Map<String, Object> settings, Map<String, String> usual)
+      throws IOException {
     JsonNode before;
     try {
       before = JSON.readTree(run.toFile());
@@ -124,7 +131,7 @@ public final class RunFolder implements AutoCloseable {
       // a run of an earlier version may say less of itself
       if (!HOW_MUCH.contains(name)
           && before.has(name)
-          && !agree(name, before.get(name), now.get(name))) {
+          && !agree(name, before.get(name), now.get(name), usual)) {
         throw new KvpException(
             KvpException.Kind.BAD_ARGUMENT,
             "The run in '"
@@ -140,12 +147,20 @@ public final class RunFolder implements AutoCloseable {
     }
   }
 
-  /** Whether settings are the same; of predictors and a task's own, those that both runs have. */
-  private static boolean agree(String name, JsonNode before, JsonNode now) {
-    return Set.of(PREDICTORS, OPTIONS).contains(name)
-        ? before.properties().stream()
-            .allMatch(e -> !now.has(e.getKey()) || now.get(e.getKey()).equals(e.getValue()))
-        : before.equals(now);
+  /** Whether settings are the same; of predictors, those that both runs have. */
+  private static boolean agree(
+      String name, JsonNode before, JsonNode now, Map<String, String> usual) {
+    return switch (name) {
+      case PREDICTORS ->
+          before.properties().stream()
+              .allMatch(e -> !now.has(e.getKey()) || now.get(e.getKey()).equals(e.getValue()));
+      case OPTIONS -> {
+        ObjectNode whole = JSON.valueToTree(usual);
+        before.properties().forEach(e -> whole.set(e.getKey(), e.getValue()));
+        yield whole.equals(now);
+      }
+      default -> before.equals(now);
+    };
   }
 
   /** Reads what was done; a last line that a kill cut off is cut away. */

@@ -21,6 +21,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.github.kvp4j.model.LinearMap;
 import io.github.kvp4j.model.ModelWeights;
+import io.github.kvp4j.model.Weight;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -69,16 +70,12 @@ final class TorchArrays implements AutoCloseable {
   /** Copies a model's layers, from one on. */
   void copyLayers(String prefix, ModelWeights w, int first) {
     for (int i = first; i < w.layers().size(); i++) {
-      Parameters.arrays(
-          prefix + i + ".",
-          w.layers().get(i),
-          (name, m) -> put(name, m.toArray(), m.rows(), m.columns()),
-          this::put);
+      Parameters.arrays(prefix + i + ".", w.layers().get(i), this::put, this::put);
     }
   }
 
   void put(String name, LinearMap map) {
-    put(name + ".weight", map.weight().toArray(), map.weight().rows(), map.weight().columns());
+    put(name + ".weight", map.weight());
     put(name + ".bias", map.bias());
   }
 
@@ -88,9 +85,9 @@ final class TorchArrays implements AutoCloseable {
     }
   }
 
-  void put(String name, float[] values, int rows, int columns) {
+  void put(String name, Weight matrix) {
     if (parameters.get(name) == null) {
-      frozen.put(name, array(values, rows, columns));
+      frozen.put(name, array(matrix.toArray(), matrix.rows(), matrix.columns()));
     }
   }
 

@@ -89,7 +89,7 @@ final class TrainingGraph implements AutoCloseable {
     ModelWeights own = base.weights();
     arrays.copyLayers("base.", own, firstLayer);
     arrays.put("norm", own.finalNorm());
-    arrays.put("head", own.head().toArray(), own.head().rows(), own.head().columns());
+    arrays.put("head", own.head());
     for (LinearProjection p : predictor.projections()) {
       arrays.put("layers." + p.layer() + ".key", p.key());
       arrays.put("layers." + p.layer() + ".value", p.value());
@@ -107,11 +107,7 @@ final class TrainingGraph implements AutoCloseable {
         if (separate instanceof Auxiliary.Sibling sibling && auxiliaryLearns()) {
           ModelWeights model = sibling.model();
           arrays.put("auxiliary.norm", model.finalNorm());
-          arrays.put(
-              "auxiliary.head",
-              model.head().toArray(),
-              model.head().rows(),
-              model.head().columns());
+          arrays.put("auxiliary.head", model.head());
         }
       }
     }

@@ -560,26 +560,48 @@ class EvaluationTest {
         .isEqualTo(whole);
 
     Path out = folder.resolve("run");
-    try (RunFolder run = RunFolder.open(out, false, settings)) {
+    try (RunFolder run = RunFolder.open(out, false, settings, Map.of())) {
       items.subList(0, 3).forEach(i -> run.add(evaluation.measure(i, () -> {})));
     }
     // killed in the middle of a line
     Path lines = out.resolve("items.jsonl");
     Files.writeString(lines, "{\"item\":\"q3\",\"rows\":[{\"ro", StandardOpenOption.APPEND);
-    assertThatThrownBy(() -> RunFolder.open(out, false, settings)).hasMessageContaining("--resume");
-    assertThatThrownBy(() -> RunFolder.open(out, true, Map.of("task", "t", "seed", 6)))
+    assertThatThrownBy(() -> RunFolder.open(out, false, settings, Map.of()))
+        .hasMessageContaining("--resume");
+    assertThatThrownBy(() -> RunFolder.open(out, true, Map.of("task", "t", "seed", 6), Map.of()))
         .hasMessageContaining("had seed 5, this one has 6");
-    try (RunFolder run = RunFolder.open(out, true, settings)) {
+    try (RunFolder run = RunFolder.open(out, true, settings, Map.of())) {
       assertThat(run.done().keySet()).containsExactly("q0", "q1", "q2");
       items.subList(3, 5).forEach(i -> run.add(evaluation.measure(i, () -> {})));
       assertThat(table(run.of(items))).isEqualTo(whole);
     }
-    try (RunFolder run = RunFolder.open(out, true, settings)) {
+    try (RunFolder run = RunFolder.open(out, true, settings, Map.of())) {
       assertThat(table(run.of(items))).isEqualTo(whole);
     }
     Files.writeString(lines, "no result\n" + Files.readString(lines));
-    assertThatThrownBy(() -> RunFolder.open(out, true, settings))
+    assertThatThrownBy(() -> RunFolder.open(out, true, settings, Map.of()))
         .hasMessageContaining("items.jsonl' is malformed in line 1");
+  }
+
+  /** A task that has one setting more goes on with a run of before, as that run was. */
+  @Test
+  void aSettingThatARunDoesNotNameHadItsUsualValue() {
+    Path out = folder.resolve("before");
+    Map<String, String> usual = Map.of("kind", "text", "passages", "0");
+    RunFolder.open(out, false, options(Map.of("kind", "copy")), Map.of()).close();
+    for (Map<String, String> other :
+        List.of(Map.of("kind", "copy", "passages", "2"), Map.of("kind", "text", "passages", "0"))) {
+      assertThatThrownBy(() -> RunFolder.open(out, true, options(other), usual))
+          .hasMessageContaining("had options {\"kind\":\"copy\"}, this one has");
+    }
+    Map<String, String> same = Map.of("kind", "copy", "passages", "0");
+    RunFolder.open(out, true, options(same), usual).close();
+    // now it is named
+    RunFolder.open(out, true, options(same), Map.of()).close();
+  }
+
+  private static Map<String, Object> options(Map<String, String> own) {
+    return Map.of(RunFolder.OPTIONS, own);
   }
 
   @Test

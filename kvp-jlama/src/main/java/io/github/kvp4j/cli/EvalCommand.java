@@ -183,7 +183,9 @@ final class EvalCommand implements Callable<Integer> {
   }
 
   private Results results(EvalSession session, Map<String, Object> settings) {
-    return new Results(out == null ? null : RunFolder.open(out, resume, settings), session.rows());
+    return new Results(
+        out == null ? null : RunFolder.open(out, resume, settings, session.usual()),
+        session.rows());
   }
 
   /** What is done, in the run's folder if there is one. */

@@ -187,11 +187,16 @@ final class EvalSession implements AutoCloseable {
     };
   }
 
+  /** The task's own settings where nothing is said. */
+  Map<String, String> usual() {
+    return task.options();
+  }
+
   /** The task's name, with those of its settings that are not as usual. */
   String title() {
     List<String> unusual =
         taskSettings.entrySet().stream()
-            .filter(e -> !e.getValue().equals(task.options().get(e.getKey())))
+            .filter(e -> !e.getValue().equals(usual().get(e.getKey())))
             .map(e -> e.getKey() + " " + e.getValue())
             .toList();
     return unusual.isEmpty() ? task.name() : task.name() + ", " + String.join(", ", unusual);

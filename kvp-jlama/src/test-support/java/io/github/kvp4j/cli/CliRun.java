@@ -16,9 +16,40 @@ package io.github.kvp4j.cli;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 
 /** What a command line printed, run in this JVM. */
 public record CliRun(int exit, String out, String err) {
+  /**
+   * Fits a predictor on a few texts.
+   *
+   * @param folder of the model, the texts and what is made
+   * @param more options besides
+   */
+  public static CliRun calibrate(
+      Path folder, String model, String texts, String out, String... more) {
+    List<String> line =
+        new ArrayList<>(
+            List.of(
+                "calibrate",
+                "--model",
+                folder.resolve(model).toString(),
+                "--kernels",
+                "vector",
+                "--data",
+                folder.resolve(texts).toString(),
+                "--tokens",
+                "2000",
+                "--prompts",
+                "1",
+                "--out",
+                folder.resolve(out).toString()));
+    line.addAll(List.of(more));
+    return of(line.toArray(new String[0]));
+  }
+
   /** Runs a command line; one at a time, since it stands in for the JVM's own output. */
   public static synchronized CliRun of(String... args) {
     PrintStream out = System.out;

@@ -43,28 +43,7 @@ class CalibrateCommandTest {
   }
 
   private static CliRun calibrate(String name, String... more) {
-    return fit("tiny", "texts.txt", name, more);
-  }
-
-  private static CliRun fit(String model, String texts, String name, String... more) {
-    List<String> line =
-        new ArrayList<>(
-            List.of(
-                "calibrate",
-                "--model",
-                folder.resolve(model).toString(),
-                "--kernels",
-                "vector",
-                "--data",
-                folder.resolve(texts).toString(),
-                "--tokens",
-                "2000",
-                "--prompts",
-                "1",
-                "--out",
-                folder.resolve(name).toString()));
-    line.addAll(Arrays.asList(more));
-    return CliRun.of(line.toArray(new String[0]));
+    return CliRun.calibrate(folder, "tiny", "texts.txt", name, more);
   }
 
   private static CliRun again(String from, String... more) {
@@ -95,7 +74,7 @@ class CalibrateCommandTest {
   @Test
   void shortTextsAreMeasuredOnShorterPrompts() throws IOException {
     TinyTexts.lines(folder.resolve("short.jsonl"), 60, 43);
-    CliRun run = fit("tiny", "short.jsonl", "short", "--layers", "1");
+    CliRun run = CliRun.calibrate(folder, "tiny", "short.jsonl", "short", "--layers", "1");
     assertThat(run.exit()).as(run.err()).isZero();
     assertThat(run.err())
         .containsPattern("too short for prompts of 447 tokens; text is measured on prompts of \\d+")
@@ -127,7 +106,7 @@ class CalibrateCommandTest {
     TinyModelDirectory.of(TinyModelDirectory.Kind.LLAMA_GROUPED_TIED)
         .context(200)
         .write(folder.resolve("narrow"));
-    CliRun run = fit("narrow", "texts.txt", "unmeasured", "--layers", "1");
+    CliRun run = CliRun.calibrate(folder, "narrow", "texts.txt", "unmeasured", "--layers", "1");
     assertThat(run.exit()).as(run.err()).isZero();
     assertThat(run.err()).contains("text is not measured").contains("copy is not measured");
     assertThat(run.out()).contains("unmeasured, not measured");

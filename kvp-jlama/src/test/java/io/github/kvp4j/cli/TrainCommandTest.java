@@ -40,23 +40,7 @@ class TrainCommandTest {
         .context(1024)
         .write(folder.resolve("tiny"));
     TinyTexts.plain(folder.resolve("texts.txt"), 4_000);
-    CliRun run =
-        CliRun.of(
-            "calibrate",
-            "--model",
-            folder.resolve("tiny").toString(),
-            "--kernels",
-            "vector",
-            "--data",
-            folder.resolve("texts.txt").toString(),
-            "--layers",
-            "1",
-            "--tokens",
-            "2000",
-            "--prompts",
-            "1",
-            "--out",
-            folder.resolve("fitted").toString());
+    CliRun run = CliRun.calibrate(folder, "tiny", "texts.txt", "fitted", "--layers", "1");
     assertThat(run.exit()).as(run.err()).isZero();
   }
 
@@ -92,13 +76,12 @@ class TrainCommandTest {
   @Test
   void aSiblingIsTrainedAndFittedAnew() throws IOException {
     assumeTorch();
-    Path small =
-        TinyModelDirectory.of(TinyModelDirectory.Kind.MISTRAL)
-            .layers(2)
-            .seed(5)
-            .context(1024)
-            .write(folder.resolve("small"));
-    assertThat(sibling(small, "sibling").exit()).isZero();
+    TinyModelDirectory.of(TinyModelDirectory.Kind.MISTRAL)
+        .layers(2)
+        .seed(5)
+        .context(1024)
+        .write(folder.resolve("small"));
+    assertThat(sibling("small", "sibling").exit()).isZero();
     assertThat(weights("sibling")).contains("its own");
     CliRun run =
         trainFrom(
@@ -116,31 +99,22 @@ class TrainCommandTest {
     assertThat(run.exit()).as(run.err()).isZero();
     assertThat(Files.readAllLines(folder.resolve("trained-sibling.csv"))).hasSize(3);
     assertThat(weights("trained-sibling")).contains("trained");
-    assertThat(sibling(folder.resolve("trained-sibling"), "anew").exit()).isZero();
+    assertThat(sibling("trained-sibling", "anew").exit()).isZero();
     assertThat(weights("anew")).contains("trained");
-    assertThat(sibling(folder.resolve("fitted"), "none").err())
+    assertThat(sibling("fitted", "none").err())
         .contains("a predictor of kind PREFIX; give one of kind SIBLING");
   }
 
-  private static CliRun sibling(Path auxiliary, String name) {
-    return CliRun.of(
-        "calibrate",
-        "--model",
-        folder.resolve("tiny").toString(),
-        "--kernels",
-        "vector",
-        "--data",
-        folder.resolve("texts.txt").toString(),
+  private static CliRun sibling(String auxiliary, String name) {
+    return CliRun.calibrate(
+        folder,
+        "tiny",
+        "texts.txt",
+        name,
         "--kind",
         "sibling",
         "--auxiliary",
-        auxiliary.toString(),
-        "--tokens",
-        "2000",
-        "--prompts",
-        "1",
-        "--out",
-        folder.resolve(name).toString());
+        folder.resolve(auxiliary).toString());
   }
 
   /** Where a predictor's auxiliary has its weights from, as it is shown. */

@@ -60,8 +60,8 @@ public final class TextTask implements EvaluationTask {
   public List<EvaluationItem> items(TaskSettings settings) {
     TextCorpus corpus = TextCorpus.read(List.of(settings.requiredData()), settings.seed());
     int[] blankLine = blankLine(settings);
-    int together = 1 + settings.intOption(PASSAGES, 0);
-    int count = (int) Math.min(Integer.MAX_VALUE, (long) settings.limit() * together);
+    long needed = 1L + settings.intOption(PASSAGES, 0); // texts of a prompt
+    int count = (int) Math.min(Integer.MAX_VALUE, settings.limit() * needed);
     List<Continuation> texts =
         switch (settings.option("kind")) {
           case "text" ->
@@ -89,7 +89,7 @@ public final class TextTask implements EvaluationTask {
                       + settings.option("kind")
                       + "'; write text, or copy for spans of the prompt that come again.");
         };
-    if (texts.size() < together) {
+    if (texts.size() < needed) {
       throw new KvpException(
           KvpException.Kind.MALFORMED_FILE,
           "The data file '"
@@ -97,10 +97,11 @@ public final class TextTask implements EvaluationTask {
               + "' holds "
               + texts.size()
               + " texts that are long enough where a prompt needs "
-              + together
+              + needed
               + "; texts are cut into passages of some 500 tokens, so give a shorter prompt and more"
               + " passages (--set prompt=447 --set passages=2), or more text.");
     }
+    int together = (int) needed; // no more than there are texts
     boolean copy = settings.option("kind").equals("copy");
     List<EvaluationItem> items = new ArrayList<>();
     for (int i = 0; i + together <= texts.size(); i += together) {

@@ -357,6 +357,9 @@ class TasksTest {
     assertThatThrownBy(() -> items("text", texts, 9, 0, "passages", "60", "prompt", "100"))
         .hasMessageContaining("holds 60 texts that are long enough")
         .hasMessageContaining("needs 61");
+    String most = String.valueOf(Integer.MAX_VALUE);
+    assertThatThrownBy(() -> items("text", texts, 9, 0, "passages", most, "prompt", "100"))
+        .hasMessageContaining("needs 2147483648");
   }
 
   @Test
