@@ -267,6 +267,7 @@ public final class Evaluation {
               unit.row.name(),
               unit.row.flops(length) / exactFlops,
               unit.ttftMillis,
+              reference.ttftMillis,
               greedy == null ? 0 : greedy.millisPerToken(),
               answer,
               metrics));

@@ -62,6 +62,9 @@ public record ItemResult(String item, int promptTokens, List<Row> rows) {
    * @param relativeFlops prefill FLOPs as a share of the exact row's
    * @param ttftMillis from text to first token, tokenizer included; for an item with a given
    *     continuation to the logits of the first token
+   * @param firstTtftMillis that of the first row when this one was asked: a row that a run gone on
+   *     with asked later was timed beside another reading than the one in {@link ItemResult#rows};
+   *     0 in records of versions that did not keep it
    * @param millisPerToken mean time of each further token of the greedy answer; 0 where there was
    *     none
    * @param answer the greedy answer, empty where nothing was asked
@@ -71,6 +74,7 @@ public record ItemResult(String item, int promptTokens, List<Row> rows) {
       String row,
       double relativeFlops,
       double ttftMillis,
+      double firstTtftMillis,
       double millisPerToken,
       String answer,
       Map<String, Double> metrics) {

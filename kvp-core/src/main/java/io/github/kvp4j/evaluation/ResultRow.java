@@ -36,7 +36,8 @@ import java.util.function.DoubleUnaryOperator;
  * @param items how many have the metric
  * @param relativeFlops prefill FLOPs as a share of the exact row's, mean over all items
  * @param ttftMillis time to first token in milliseconds, median over all items
- * @param relativeTtft that median as a share of the first row's over the same items
+ * @param relativeTtft that median as a share of the first row's over the same items, read in the
+ *     same run
  * @param millisPerToken time of each further token in milliseconds, median over the items that have
  *     one; 0 where none has
  */
@@ -87,7 +88,10 @@ public record ResultRow(
       double firstTtft =
           median(
               of.stream()
-                  .mapToDouble(r -> Objects.requireNonNull(firsts.get(r)).ttftMillis())
+                  .mapToDouble(r ->
+                      r.firstTtftMillis() > 0
+                          ? r.firstTtftMillis()
+                          : Objects.requireNonNull(firsts.get(r)).ttftMillis())
                   .toArray());
       double each =
           median(
