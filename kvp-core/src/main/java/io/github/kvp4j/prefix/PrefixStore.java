@@ -14,6 +14,7 @@
 package io.github.kvp4j.prefix;
 
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.kernel.Workers;
 import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
 import java.util.ArrayList;
@@ -210,13 +211,19 @@ public final class PrefixStore {
       return blocks.size() * BLOCK;
     }
 
-    /** Writes one layer's rows {@code [0, length())} to a cache and marks them exact. */
-    public void load(int layer, KvCache cache) {
+    /**
+     * Writes one layer's rows {@code [0, length())} to a cache and marks them exact.
+     *
+     * @param workers who share the copying: the first token waits for it
+     */
+    public void load(int layer, KvCache cache, Workers workers) {
       int block = BLOCK * shape.kvLength();
-      for (int i = 0; i < blocks.size(); i++) {
-        System.arraycopy(blocks.get(i).keys[layer], 0, cache.keys(layer), i * block, block);
-        System.arraycopy(blocks.get(i).values[layer], 0, cache.values(layer), i * block, block);
-      }
+      workers.forEach(
+          blocks.size(),
+          i -> {
+            System.arraycopy(blocks.get(i).keys[layer], 0, cache.keys(layer), i * block, block);
+            System.arraycopy(blocks.get(i).values[layer], 0, cache.values(layer), i * block, block);
+          });
       cache.mark(layer, 0, length(), KvCache.RowState.EXACT);
     }
   }
@@ -244,8 +251,12 @@ public final class PrefixStore {
       to = Math.max(from, Math.min(to, position / BLOCK * BLOCK));
     }
 
-    /** Takes a layer's rows; layers come in ascending order. */
-    public void layer(int layer, KvCache cache) {
+    /**
+     * Takes a layer's rows; layers come in ascending order.
+     *
+     * @param workers who share the copying
+     */
+    public void layer(int layer, KvCache cache, Workers workers) {
       if (layer != layers) {
         return; // a layer is missing: nothing will be kept
       }
@@ -256,11 +267,13 @@ public final class PrefixStore {
       }
       int block = BLOCK * shape.kvLength();
       float[][] out = new float[2 * ((to - from) / BLOCK)][];
-      for (int i = 0; i < out.length / 2; i++) {
-        int at = from * shape.kvLength() + i * block;
-        out[2 * i] = Arrays.copyOfRange(cache.keys(layer), at, at + block);
-        out[2 * i + 1] = Arrays.copyOfRange(cache.values(layer), at, at + block);
-      }
+      workers.forEach(
+          out.length / 2,
+          i -> {
+            int at = from * shape.kvLength() + i * block;
+            out[2 * i] = Arrays.copyOfRange(cache.keys(layer), at, at + block);
+            out[2 * i + 1] = Arrays.copyOfRange(cache.values(layer), at, at + block);
+          });
       rows[layer] = out;
       layers++;
     }

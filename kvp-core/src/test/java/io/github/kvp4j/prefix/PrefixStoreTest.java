@@ -52,6 +52,7 @@ class PrefixStoreTest {
   private static final ModelWeights WEIGHTS = TinyModels.random(SHAPE, true, false, 9);
   private static final PrefillEngine ENGINE =
       new PrefillEngine(WEIGHTS, new VectorKernels(Workers.shared()));
+  private static final Workers WORKERS = Workers.of(3);
   private static final long BLOCK_BYTES = PrefixStore.BLOCK * SHAPE.kvBytesPerPosition();
 
   private static int[] tokens(int length, long seed) {
@@ -75,12 +76,12 @@ class PrefixStoreTest {
     return new LayerListener() {
       @Override
       public void layerBegins(int layer) {
-        prefix.load(layer, cache);
+        prefix.load(layer, cache, WORKERS);
       }
 
       @Override
       public void layerDone(int layer) {
-        recording.layer(layer, cache);
+        recording.layer(layer, cache, WORKERS);
       }
     };
   }
@@ -160,7 +161,7 @@ class PrefixStoreTest {
     cache.mark(1, 40, 41, KvCache.RowState.PREDICTED);
     PrefixStore.Recording recording = store.record(tokens, 0);
     for (int layer = 0; layer < SHAPE.layers(); layer++) {
-      recording.layer(layer, cache);
+      recording.layer(layer, cache, WORKERS);
     }
     recording.keep();
     assertThat(store.bytes()).isZero();

@@ -114,7 +114,7 @@ public final class KvpModel implements AutoCloseable {
       JlamaKvWriter writer = new JlamaKvWriter(shape, weights.rope(), workers);
       // the last step, since whoever joins has to leave again
       this.prefixes = SharedPrefixes.join(directory, fingerprint, engine, b.prefixStoreBytes);
-      this.reader = new PromptReader(engine, writer, prefixes.store());
+      this.reader = new PromptReader(engine, writer, prefixes.store(), workers);
     } else {
       LOG.info(
           "Models of type {} are read by Jlama's own prefill; LLAMA, MISTRAL and QWEN2 are read by"

@@ -14,6 +14,7 @@
 package io.github.kvp4j.jlama;
 
 import com.github.tjake.jlama.tensor.KvBufferCache;
+import io.github.kvp4j.kernel.Workers;
 import io.github.kvp4j.model.KvCache;
 import io.github.kvp4j.model.ModelShape;
 import io.github.kvp4j.predictor.PredictedPrefill;
@@ -33,13 +34,15 @@ final class PromptReader {
   private final GatheredPrefill gathered;
   private final JlamaKvWriter writer;
   private final PrefixStore prefixes;
+  private final Workers workers;
   private final ModelShape shape;
 
-  PromptReader(PrefillEngine engine, JlamaKvWriter writer, PrefixStore prefixes) {
+  PromptReader(PrefillEngine engine, JlamaKvWriter writer, PrefixStore prefixes, Workers workers) {
     this.engine = engine;
     this.gathered = new GatheredPrefill(engine);
     this.writer = writer;
     this.prefixes = prefixes;
+    this.workers = workers;
     this.shape = engine.weights().shape();
   }
 
@@ -84,14 +87,14 @@ final class PromptReader {
         new LayerListener() {
           @Override
           public void layerBegins(int layer) {
-            prefix.load(layer, cache);
+            prefix.load(layer, cache, workers);
           }
 
           @Override
           public void layerDone(int layer) {
             writer.writeLayer(layer, cache, 0, tokens.length, buffer);
             if (recording != null && (prediction == null || layer < refinedFrom)) {
-              recording.layer(layer, cache);
+              recording.layer(layer, cache, workers);
             }
           }
         };
@@ -119,6 +122,7 @@ final class PromptReader {
               shape.layers(),
               buffer,
               recording,
+              workers,
               cancellation);
     } else {
       last = prediction.prefill(tokens, reused, request.anchors(), cache, handOn, cancellation);

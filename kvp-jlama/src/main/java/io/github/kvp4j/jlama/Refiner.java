@@ -14,6 +14,7 @@
 package io.github.kvp4j.jlama;
 
 import com.github.tjake.jlama.tensor.KvBufferCache;
+import io.github.kvp4j.kernel.Workers;
 import io.github.kvp4j.predictor.Refinement;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefix.PrefixStore;
@@ -32,6 +33,7 @@ final class Refiner {
   private final int layers;
   private final KvBufferCache.KvBuffer buffer;
   private final PrefixStore.@Nullable Recording recording;
+  private final Workers workers;
   private final Cancellation cancellation;
   private long refineNanos;
   private long begin;
@@ -53,6 +55,7 @@ final class Refiner {
       int layers,
       KvBufferCache.KvBuffer buffer,
       PrefixStore.@Nullable Recording recording,
+      Workers workers,
       Cancellation cancellation) {
     this.refinement = refinement;
     this.settings = settings;
@@ -61,6 +64,7 @@ final class Refiner {
     this.layers = layers;
     this.buffer = buffer;
     this.recording = recording;
+    this.workers = workers;
     this.cancellation = cancellation;
   }
 
@@ -100,7 +104,7 @@ final class Refiner {
     int from = refinement.exact();
     if (from == refinement.from()) {
       for (int layer = refinement.firstLayer(); layer < layers; layer++) {
-        prefix.load(layer, refinement.cache());
+        prefix.load(layer, refinement.cache(), workers);
       }
     }
     refinement.advance(settings.chunk(), cancellation);
@@ -116,7 +120,7 @@ final class Refiner {
     }
     recording.cut(refinement.exact());
     for (int layer = refinement.firstLayer(); layer < layers; layer++) {
-      recording.layer(layer, refinement.cache());
+      recording.layer(layer, refinement.cache(), workers);
     }
     recording.keep();
   }

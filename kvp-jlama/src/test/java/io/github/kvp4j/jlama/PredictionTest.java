@@ -155,6 +155,7 @@ class PredictionTest {
                 shape.layers(),
                 buffer,
                 null,
+                Workers.shared(),
                 Cancellation.NEVER);
         made = memory.getThreadAllocatedBytes(thread);
         refiner.between(1);
