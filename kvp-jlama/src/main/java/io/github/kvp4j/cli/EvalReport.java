@@ -48,7 +48,7 @@ final class EvalReport {
         table.stream().map(ResultRow::metric).distinct().filter(m -> !m.contains(" ")).toList();
     System.out.printf(Locale.ROOT, "%n%d items of %.0f tokens on average%n%n", items, length);
     StringBuilder head = new StringBuilder();
-    head.append(String.format(Locale.ROOT, "%-44s %6s %8s", "row", "FLOPs", "TTFT ms"));
+    head.append(String.format(Locale.ROOT, "%-44s %6s %6s %8s", "row", "FLOPs", "TTFT", "TTFT ms"));
     metrics.forEach(m -> head.append(String.format(Locale.ROOT, " %21s", m)));
     System.out.println(head);
     Map<String, List<ResultRow>> rows = new LinkedHashMap<>();
@@ -58,9 +58,10 @@ final class EvalReport {
       line.append(
           String.format(
               Locale.ROOT,
-              "%-44s %6.3f %8.0f",
+              "%-44s %6.3f %6.3f %8.0f",
               name,
               of.getFirst().relativeFlops(),
+              of.getFirst().relativeTtft(),
               of.getFirst().ttftMillis()));
       for (String metric : metrics) {
         String shown =

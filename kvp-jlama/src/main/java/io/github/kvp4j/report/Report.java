@@ -94,7 +94,9 @@ public final class Report {
   /** All rows of all tasks. */
   String csv() {
     List<String> lines = new ArrayList<>();
-    lines.add("task,row,metric,value,low,high,items,relative_flops,ttft_ms,ms_per_token");
+    lines.add(
+        "task,row,metric,value,low,high,items,relative_flops,relative_ttft,ttft_ms,"
+            + "ms_per_token");
     for (List<ResultRow> rows : results.rows().values()) {
       for (ResultRow r : rows) {
         lines.add(
@@ -105,12 +107,13 @@ public final class Report {
                 + Csv.cell(r.metric())
                 + String.format(
                     Locale.ROOT,
-                    ",%.6g,%.6g,%.6g,%d,%.4f,%.2f,%.2f",
+                    ",%.6g,%.6g,%.6g,%d,%.4f,%.4f,%.2f,%.2f",
                     r.value(),
                     r.low(),
                     r.high(),
                     r.items(),
                     r.relativeFlops(),
+                    r.relativeTtft(),
                     r.ttftMillis(),
                     r.millisPerToken()));
       }
@@ -125,7 +128,7 @@ public final class Report {
       metrics.add(r.metric());
       byRow.computeIfAbsent(r.row(), n -> new LinkedHashMap<>()).put(r.metric(), r);
     }
-    List<String> heads = new ArrayList<>(List.of("row", "FLOPs", "TTFT ms", "ms/token"));
+    List<String> heads = new ArrayList<>(List.of("row", "FLOPs", "TTFT", "TTFT ms", "ms/token"));
     metrics.forEach(m -> heads.add(m.replace('_', ' ')));
     heads.add("items");
     List<List<String>> lines = new ArrayList<>();
@@ -134,6 +137,7 @@ public final class Report {
       List<String> cells = new ArrayList<>();
       cells.add(name);
       cells.add(number("%.3f", any.relativeFlops()));
+      cells.add(number("%.3f", any.relativeTtft()));
       cells.add(number("%.1f", any.ttftMillis()));
       cells.add(number("%.1f", any.millisPerToken()));
       for (String metric : metrics) {
@@ -215,7 +219,8 @@ public final class Report {
 
   private static final String INTRODUCTION =
       "In brackets: 95 % confidence intervals (bootstrap). FLOPs are those of prefill, attention"
-          + " and projections included, relative to the exact row; TTFT is the median. In the figures"
+          + " and projections included, relative to the exact row; TTFT is the median, as a share of"
+          + " the exact row's over the same items in the same run, and in milliseconds. In the figures"
           + " a number after a row is that of its items, where it was asked fewer than others were;"
           + " the Pareto front is of the rows with half of the most at least.";
 

@@ -231,10 +231,11 @@ class ReportTest {
         .contains("| exact | 1.000 | 0.500 | 9 | 1.000 | 18.500 | 3 |")
         .contains("| predict <fast> \\| 4/24/0 | 0.500 | 0.125 | 9 | – | – | – |")
         .contains("## squad")
-        .contains("| row | FLOPs | TTFT ms | ms/token | f1 | exact match | items |")
+        .contains("| row | FLOPs | TTFT | TTFT ms | ms/token | f1 | exact match | items |")
         .contains(
-            "| exact | 1.000 | 200.0 | 10.0 | 0.500 [0.400, 0.600] | 0.250 [0.200, 0.300] | 9 |")
-        .contains("| predict <fast> \\| 4/24/0 | 0.500 | 80.0 | – | 0.125 [0.100, 0.200] | – | 9 |")
+            "| exact | 1.000 | 1.000 | 200.0 | 10.0 | 0.500 [0.400, 0.600] | 0.250 [0.200, 0.300] | 9 |")
+        .contains(
+            "| predict <fast> \\| 4/24/0 | 0.500 | 0.400 | 80.0 | – | 0.125 [0.100, 0.200] | – | 9 |")
         .contains("- machine: cpu A \"CPU\", processors 2")
         .contains("- commit: abc123", "- seed: 7", "- versions: java 25")
         .contains("](accuracy-flops-squad.svg)");
@@ -255,8 +256,10 @@ class ReportTest {
         .forEach(m -> assertThat(ids).contains(m.group(1)));
     assertThat(folder.resolve("results.csv"))
         .content()
-        .startsWith("task,row,metric,value,low,high,items,relative_flops,ttft_ms,ms_per_token\n")
-        .contains("\nsquad,exact,f1,0.500000,0.400000,0.600000,9,1.0000,200.00,10.00\n")
+        .startsWith(
+            "task,row,metric,value,low,high,items,relative_flops,relative_ttft,"
+                + "ttft_ms,ms_per_token\n")
+        .contains("\nsquad,exact,f1,0.500000,0.400000,0.600000,9,1.0000,1.0000,200.00,10.00\n")
         .contains("\ntext,exact,perplexity,18.5000,");
   }
 
