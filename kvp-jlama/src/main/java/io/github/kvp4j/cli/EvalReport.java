@@ -75,6 +75,9 @@ final class EvalReport {
       }
       System.out.println(line);
     });
-    System.out.printf(Locale.ROOT, "%nIn brackets: 95 %% confidence intervals (bootstrap).%n");
+    System.out.printf(
+        Locale.ROOT,
+        "%nFLOPs and TTFT are shares of the first row's. In brackets: 95 %% confidence intervals"
+            + " (bootstrap).%n");
   }
 }
