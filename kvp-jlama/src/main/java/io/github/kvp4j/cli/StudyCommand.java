@@ -47,7 +47,7 @@ import picocli.CommandLine.Option;
           + " every row, inspects the cache, times prompts by length and batch, and writes the"
           + " report. Each step is a command that can be run alone; --dry-run shows them.",
       "Started again with the same --out it goes on where it was stopped; with a greater --scale,"
-          + " too: what was asked is not asked again.",
+          + " too, or with greater shares: what was asked is not asked again.",
       "The data folder holds the files in their official forms, by these names: triviaqa.dev.tsv.gz,"
           + " xquad.en.json, HumanEval.jsonl.gz and texts (calibration.jsonl.gz); a task whose file"
           + " is not there is left out."
@@ -161,6 +161,15 @@ final class StudyCommand implements Callable<Integer> {
       paramLabel = "S/T/T",
       description = "Exact tokens: sink/tail/top; repeatable (default: 4/24/0).")
   private List<String> anchors = List.of("4/24/0");
+
+  @Option(
+      names = "--fewer",
+      split = ",",
+      paramLabel = "MODE[:PREDICTOR]=SHARE",
+      description =
+          "As in eval, instead of the study's own shares, which --dry-run shows: off=1 asks every"
+              + " row every item, many hours at full scale.")
+  private Map<String, Double> shares = Map.of();
 
   @Option(
       names = "--allow-code-execution",
@@ -401,21 +410,11 @@ final class StudyCommand implements Callable<Integer> {
       Collections.addAll(words, "--data", file.toString());
     }
     Collections.addAll(words, "--limit", String.valueOf(scaled(whole, 2)));
-    Map<String, Double> shares = new TreeMap<>(fewer);
-    if (predictors.isEmpty()) {
-      if (ownPredictors.containsKey(FAST)) {
-        shares.put("predict:" + FAST, FAST_SHARE * shares.getOrDefault("predict", 1.0));
-      }
-      if (used.size() > ownPredictors.size()) {
-        for (String mode : AUXILIARY_MODES) {
-          shares.put(mode + ":" + LAYER_PRUNED, AUXILIARY_SHARE * shares.getOrDefault(mode, 1.0));
-        }
-      }
-    }
+    Map<String, Double> asked = shares.isEmpty() ? ownShares(fewer, used) : new TreeMap<>(shares);
     Collections.addAll(
         words,
         "--fewer",
-        shares.entrySet().stream()
+        asked.entrySet().stream()
             .map(e -> e.getKey() + "=" + e.getValue())
             .collect(Collectors.joining(",")));
     used.forEach(p -> Collections.addAll(words, "--predictor", p));
@@ -426,6 +425,23 @@ final class StudyCommand implements Callable<Integer> {
     Collections.addAll(words, "--out", folder.resolve(task).toString());
     steps.add(new Step(task, words, "results.json"));
     return java.util.Optional.of(words);
+  }
+
+  /** Those of the modes, and of what is made of the model's own fast and layer-pruned predictor. */
+  private Map<String, Double> ownShares(Map<String, Double> ofModes, List<String> used) {
+    Map<String, Double> own = new TreeMap<>(ofModes);
+    if (!predictors.isEmpty()) {
+      return own;
+    }
+    if (ownPredictors.containsKey(FAST)) {
+      own.put("predict:" + FAST, FAST_SHARE * own.getOrDefault("predict", 1.0));
+    }
+    if (used.size() > ownPredictors.size()) {
+      for (String mode : AUXILIARY_MODES) {
+        own.put(mode + ":" + LAYER_PRUNED, AUXILIARY_SHARE * own.getOrDefault(mode, 1.0));
+      }
+    }
+    return own;
   }
 
   private void addBench(List<Step> steps, Path folder) {

@@ -200,6 +200,19 @@ class StudyCommandTest {
     assertThat(Files.readString(items))
         .startsWith(asked)
         .satisfies(t -> assertThat(t.lines()).hasSize(8));
+    // nor with greater shares
+    Collections.addAll(words, "--fewer", "off=0.3");
+    CliRun whole = CliRun.of(words.toArray(new String[0]));
+    assertThat(whole.exit()).as(whole.err()).isZero();
+    assertThat(whole.err()).doesNotContain("kvp inspect");
+    for (JsonNode row :
+        new ObjectMapper()
+            .readTree(out.resolve("text").resolve("results.json").toFile())
+            .path("rows")) {
+      assertThat(row.path("items").asInt())
+          .as(row.path("row").asText())
+          .isEqualTo(row.path("row").asText().equals("jlama") ? 3 : 8);
+    }
     Collections.addAll(words, "--seed", "7");
     assertThat(CliRun.of(words.toArray(new String[0])).err()).contains("other settings");
   }
