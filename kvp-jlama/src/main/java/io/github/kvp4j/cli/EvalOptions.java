@@ -197,13 +197,7 @@ final class EvalOptions {
 
   /** By mode, or by mode and predictor, the share of the items that it is asked. */
   Map<String, Double> fewerShares() {
-    Map<String, Double> shares = new TreeMap<>();
-    fewer.forEach((what, share) -> {
-      String[] parts = what.strip().split(":", 2); // a predictor's name is as it is written
-      parts[0] = parts[0].toLowerCase(Locale.ROOT);
-      shares.put(String.join(":", parts), share);
-    });
-    return shares;
+    return EvalRows.given(fewer);
   }
 
   /**

@@ -35,7 +35,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** The rows of an evaluation, by the names that {@code --modes} gives them. */
 final class EvalRows implements AutoCloseable {
@@ -147,7 +149,7 @@ final class EvalRows implements AutoCloseable {
    *     but {@code exact}, which the others are compared with
    */
   Map<String, Double> shares(Map<String, Double> by) {
-    by.forEach(this::checkShare);
+    by.forEach(this::checkPredictor);
     Map<String, Double> shares = new LinkedHashMap<>();
     modeOf.forEach((row, mode) -> {
       Double share = by.getOrDefault(mode + ":" + predictorOf.get(row), by.get(mode));
@@ -158,22 +160,40 @@ final class EvalRows implements AutoCloseable {
     return shares;
   }
 
-  private void checkShare(String what, double share) {
+  /**
+   * Shares as {@link #shares} takes them, of those that a command line gives.
+   *
+   * @throws KvpException BAD_ARGUMENT where there is no such mode or share; whether there is such a
+   *     predictor is seen when there are rows
+   */
+  static Map<String, Double> given(Map<String, Double> shares) {
+    Map<String, Double> out = new TreeMap<>();
+    shares.forEach((what, share) -> {
+      String[] parts = what.strip().split(":", 2); // a predictor's name is as it is written
+      parts[0] = parts[0].toLowerCase(Locale.ROOT);
+      if (!MODES.contains(parts[0]) || parts[0].equals("exact") || !(share > 0 && share <= 1)) {
+        String modes = String.join(", ", MODES.subList(1, MODES.size()));
+        throw wrongShare(
+            what,
+            share,
+            "give one of " + modes + " and a share of the items above 0 and at most 1.");
+      }
+      out.put(String.join(":", parts), share);
+    });
+    return out;
+  }
+
+  private void checkPredictor(String what, double share) {
     String[] parts = what.split(":", 2);
-    String remedy = null;
-    if (!MODES.contains(parts[0]) || parts[0].equals("exact") || !(share > 0 && share <= 1)) {
-      remedy =
-          "give one of "
-              + String.join(", ", MODES.subList(1, MODES.size()))
-              + " and a share of the items above 0 and at most 1.";
-    } else if (parts.length > 1 && !predictorOf.containsValue(parts[1])) {
+    if (parts.length > 1 && !predictorOf.containsValue(parts[1])) {
       String all = String.join(", ", new LinkedHashSet<>(predictorOf.values()));
-      remedy = "the predictors of this run are " + all + ".";
+      throw wrongShare(what, share, "the predictors of this run are " + all + ".");
     }
-    if (remedy != null) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT, "--fewer is " + what + "=" + share + "; " + remedy);
-    }
+  }
+
+  private static KvpException wrongShare(String what, double share, String remedy) {
+    return new KvpException(
+        KvpException.Kind.BAD_ARGUMENT, "--fewer is " + what + "=" + share + "; " + remedy);
   }
 
   /** The rows, the exact one first. */

@@ -410,7 +410,7 @@ final class StudyCommand implements Callable<Integer> {
       Collections.addAll(words, "--data", file.toString());
     }
     Collections.addAll(words, "--limit", String.valueOf(scaled(whole, 2)));
-    Map<String, Double> asked = shares.isEmpty() ? ownShares(fewer, used) : new TreeMap<>(shares);
+    Map<String, Double> asked = shares.isEmpty() ? ownShares(fewer, used) : EvalRows.given(shares);
     Collections.addAll(
         words,
         "--fewer",

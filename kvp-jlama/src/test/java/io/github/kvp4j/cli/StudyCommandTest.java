@@ -213,6 +213,12 @@ class StudyCommandTest {
           .as(row.path("row").asText())
           .isEqualTo(row.path("row").asText().equals("jlama") ? 3 : 8);
     }
+    // and wrong ones are refused before anything is done
+    List<String> wrong = new ArrayList<>(words);
+    wrong.set(wrong.size() - 1, "none=0.3");
+    CliRun refused = CliRun.of(wrong.toArray(new String[0]));
+    assertThat(refused.exit()).isNotZero();
+    assertThat(refused.err()).contains("--fewer is none=0.3").doesNotContain("study: step");
     Collections.addAll(words, "--seed", "7");
     assertThat(CliRun.of(words.toArray(new String[0])).err()).contains("other settings");
   }
