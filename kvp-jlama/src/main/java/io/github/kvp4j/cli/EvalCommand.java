@@ -98,8 +98,12 @@ final class EvalCommand implements Callable<Integer> {
     check();
     try (EvalSession session = new EvalSession(options)) {
       double length = session.check();
-      Map<String, Object> settings = session.settings();
-      List<ItemResult> results = run(session, settings);
+      Map<String, Object> settings;
+      List<ItemResult> results;
+      try (Results run = results(session, session.settings())) {
+        results = run(session, run);
+        settings = run.settings;
+      }
       List<ResultRow> table = ResultRow.table(session.title(), results, options.seed());
       Map<String, Object> report = EvalReport.of(table, settings, session.loaded(), options.seed());
       if (out != null) {
@@ -132,9 +136,8 @@ final class EvalCommand implements Callable<Integer> {
     }
   }
 
-  private List<ItemResult> run(EvalSession session, Map<String, Object> settings) {
-    try (ProgressDisplay progress = new ProgressDisplay();
-        Results results = results(session, settings)) {
+  private List<ItemResult> run(EvalSession session, Results results) {
+    try (ProgressDisplay progress = new ProgressDisplay()) {
       List<Integer> open = new ArrayList<>(); // numbers of the first items of groups
       long known = 0;
       long asked = 0;
@@ -185,6 +188,7 @@ final class EvalCommand implements Callable<Integer> {
   private Results results(EvalSession session, Map<String, Object> settings) {
     return new Results(
         out == null ? null : RunFolder.open(out, resume, settings, session.usual()),
+        settings,
         session.rows());
   }
 
@@ -194,8 +198,12 @@ final class EvalCommand implements Callable<Integer> {
     private final @Nullable RunFolder folder;
     private final List<String> order;
 
-    Results(@Nullable RunFolder folder, List<String> order) {
+    /** What the run says of itself. */
+    final Map<String, Object> settings;
+
+    Results(@Nullable RunFolder folder, Map<String, Object> settings, List<String> order) {
       this.folder = folder;
+      this.settings = folder == null ? settings : folder.settings();
       this.order = order;
       if (folder != null) {
         done.putAll(folder.done());

@@ -229,7 +229,9 @@ final class EvalSession implements AutoCloseable {
           settings.put("model_weights", mark.weights());
           settings.put("model_tokenizer", mark.tokenizer());
         });
-    settings.put("kernels", ModelOption.engine(loaded).kernels().getClass().getSimpleName());
+    // with the width of their vectors, on which the order of a sum depends
+    settings.put("kernels", ModelOption.engine(loaded).kernels().name());
+    settings.put(RunFolder.MACHINES, List.of(io.github.kvp4j.bench.Machine.current()));
     return settings;
   }
 

@@ -53,6 +53,7 @@ import picocli.CommandLine.TypeConversionException;
       "  kvp report study",
       "  kvp report study --figure accuracy-flops",
       "  kvp report study --figure cache-error --figure error-density --out plots",
+      "  kvp report study --pack published",
       "  kvp report study/text --compare \"predict fast 4/24/0\" \"cut as predict fast 4/24/0\""
     })
 final class ReportCommand implements Callable<Integer> {
@@ -83,6 +84,15 @@ final class ReportCommand implements Callable<Integer> {
               + " intervals: the second less the first.")
   private List<String> compared = List.of();
 
+  @Option(
+      names = "--pack",
+      paramLabel = "DIR",
+      description =
+          "Instead, copy the raw results to DIR, the answers packed: what is to be kept or"
+              + " published. Reports can be made from it, and eval --resume and study go on with"
+              + " it.")
+  private @Nullable Path pack;
+
   @Override
   public Integer call() {
     Path from = java.util.Objects.requireNonNull(folder);
@@ -95,6 +105,10 @@ final class ReportCommand implements Callable<Integer> {
       return 0;
     }
     RunResults results = RunResults.read(from);
+    if (pack != null) {
+      pack(results, from, pack);
+      return 0;
+    }
     List<Figure.Plot> plots = new ArrayList<>();
     for (Figure figure : figures.isEmpty() ? List.of(Figure.values()) : figures) {
       List<Figure.Plot> made = figure.plots(results);
@@ -112,12 +126,7 @@ final class ReportCommand implements Callable<Integer> {
       plots.addAll(made);
     }
     if (plots.isEmpty()) {
-      throw new KvpException(
-          KvpException.Kind.BAD_ARGUMENT,
-          "The folder '"
-              + from
-              + "' holds no results; make some by kvp eval --out, kvp bench --json or kvp"
-              + " inspect.");
+      throw empty(from);
     }
     Path to = out == null ? from : out;
     makeFolder(to);
@@ -133,11 +142,33 @@ final class ReportCommand implements Callable<Integer> {
     return 0;
   }
 
-  private void compare(Path run) {
+  private static KvpException empty(Path from) {
+    return new KvpException(
+        KvpException.Kind.BAD_ARGUMENT,
+        "The folder '"
+            + from
+            + "' holds no results; make some by kvp eval --out, kvp bench --json or kvp"
+            + " inspect.");
+  }
+
+  private void pack(RunResults results, Path from, Path to) {
     if (!figures.isEmpty() || out != null) {
       throw new KvpException(
           KvpException.Kind.BAD_ARGUMENT,
-          "--compare shows two rows and writes nothing; leave out --figure and --out, or it.");
+          "--pack copies raw results and makes no figures; leave out --figure and --out, or it.");
+    }
+    if (results.files().isEmpty()) {
+      throw empty(from);
+    }
+    results.pack(from, to).forEach(System.out::println);
+  }
+
+  private void compare(Path run) {
+    if (!figures.isEmpty() || out != null || pack != null) {
+      throw new KvpException(
+          KvpException.Kind.BAD_ARGUMENT,
+          "--compare shows two rows and writes nothing; leave out --figure, --out and --pack, or"
+              + " it.");
     }
     if (compared.size() != 2) {
       throw new KvpException(

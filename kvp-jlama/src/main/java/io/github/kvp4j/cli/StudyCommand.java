@@ -16,6 +16,7 @@ package io.github.kvp4j.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.kvp4j.KvpException;
+import io.github.kvp4j.evaluation.RunFolder;
 import io.github.kvp4j.jlama.KvpModel;
 import io.github.kvp4j.jlama.Quality;
 import java.io.IOException;
@@ -281,7 +282,7 @@ final class StudyCommand implements Callable<Integer> {
   /** With what a run that was begun needs besides. */
   private static List<String> words(Step step, Path own) {
     List<String> words = new ArrayList<>(step.words);
-    if (words.getFirst().equals("eval") && Files.exists(own.resolve("run.json"))) {
+    if (words.getFirst().equals("eval") && RunFolder.holdsRun(own)) {
       words.add("--resume");
     }
     return words;

@@ -204,6 +204,11 @@ public final class Report {
   }
 
   private static String words(JsonNode value) {
+    if (value.path(0).isObject()) {
+      List<String> each = new ArrayList<>();
+      value.forEach(element -> each.add(words(element)));
+      return String.join("; ", each);
+    }
     if (!value.isObject()) {
       return value.isTextual() ? value.asText() : value.toString();
     }

@@ -21,9 +21,11 @@ import io.github.kvp4j.evaluation.AgreementCourse;
 import io.github.kvp4j.evaluation.CacheErrors;
 import io.github.kvp4j.evaluation.Csv;
 import io.github.kvp4j.evaluation.ResultRow;
+import io.github.kvp4j.evaluation.RunFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -44,6 +46,7 @@ import java.util.stream.Stream;
  * @param l1 {@link CacheErrors#l1}
  * @param density {@link CacheErrors#density}
  * @param course {@link AgreementCourse#csv}
+ * @param files all that this was read from
  */
 public record RunResults(
     Map<String, List<ResultRow>> rows,
@@ -51,7 +54,11 @@ public record RunResults(
     List<Time> bench,
     List<Cell> l1,
     List<Cell> density,
-    List<Course> course) {
+    List<Course> course,
+    List<Path> files) {
+  /** Where {@code kvp eval} writes its table. */
+  static final String RESULTS = "results.json";
+
   /** Where {@code kvp inspect} writes {@link CacheErrors#l1}. */
   public static final String L1 = "cache-error.csv";
 
@@ -119,10 +126,13 @@ public record RunResults(
             new ArrayList<>(),
             new ArrayList<>(),
             new ArrayList<>(),
+            new ArrayList<>(),
             new ArrayList<>());
     try (Stream<Path> files = Files.walk(folder, 2)) {
       for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
-        out.add(file);
+        if (out.add(file)) {
+          out.files.add(file);
+        }
       }
     } catch (IOException e) {
       throw new KvpException(
@@ -153,10 +163,11 @@ public record RunResults(
     return out;
   }
 
-  private void add(Path file) throws IOException {
+  /** Adds what a file says; whether it says anything. */
+  private boolean add(Path file) throws IOException {
     String name = String.valueOf(file.getFileName());
     switch (name) {
-      case "results.json" -> addResults(file);
+      case RESULTS -> addResults(file);
       case INSPECTION -> about.put(ERRORS, others(json(file)));
       case L1 -> lines(file, CacheErrors.L1_HEADER, c -> l1.add(cell(c)));
       case DENSITY -> lines(file, CacheErrors.DENSITY_HEADER, c -> density.add(cell(c)));
@@ -169,11 +180,10 @@ public record RunResults(
                       new Course(
                           c.get(0), Integer.parseInt(c.get(1)), Double.parseDouble(c.get(2)))));
       default -> {
-        if (name.endsWith(".json")) {
-          addBench(file);
-        }
+        return name.endsWith(".json") && addBench(file);
       }
     }
+    return true;
   }
 
   private static Cell cell(List<String> c) {
@@ -287,8 +297,9 @@ public record RunResults(
     return same ? task : task + " (" + folder + ")";
   }
 
-  private void addBench(Path file) throws IOException {
+  private boolean addBench(Path file) throws IOException {
     JsonNode root = json(file);
+    int before = bench.size();
     for (JsonNode row : root.path("rows")) {
       if (row.has("prompt_tokens") && row.has("ttft_ms")) {
         about.putIfAbsent(TIMES, others(root));
@@ -300,6 +311,46 @@ public record RunResults(
                 row.path("ttft_ms").asDouble(),
                 row.path("ms_per_token").asDouble(0)));
       }
+    }
+    return bench.size() > before;
+  }
+
+  /**
+   * Writes what is to be kept of the results, from which every figure can be made and every run
+   * gone on with: tables as they are, and each run's answers item by item, packed.
+   *
+   * @param folder that was read
+   * @param to where to, made if need be
+   * @return what was written
+   * @throws KvpException FILE_ACCESS, MALFORMED_FILE
+   */
+  public List<Path> pack(Path folder, Path to) {
+    List<Path> written = new ArrayList<>();
+    for (Path file : files) {
+      Path copy = to.resolve(folder.relativize(file));
+      Path own = Objects.requireNonNull(file.toAbsolutePath().getParent());
+      Path ownCopy = Objects.requireNonNull(copy.toAbsolutePath().getParent());
+      if (file.endsWith(RESULTS) && RunFolder.hasItems(own)) {
+        RunFolder.pack(own, ownCopy);
+      } else {
+        copy(file, copy);
+      }
+      written.add(copy);
+    }
+    return written;
+  }
+
+  private static void copy(Path file, Path to) {
+    try {
+      Files.createDirectories(Objects.requireNonNull(to.toAbsolutePath().getParent()));
+      if (!Files.exists(to) || !Files.isSameFile(file, to)) {
+        Files.copy(file, to, StandardCopyOption.REPLACE_EXISTING);
+      }
+    } catch (IOException e) {
+      throw new KvpException(
+          KvpException.Kind.FILE_ACCESS,
+          "The file '" + to + "' can't be written: " + KvpException.reason(e) + ".",
+          e);
     }
   }
 

@@ -21,7 +21,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.kvp4j.jlama.TinyModelDirectory;
 import io.github.kvp4j.jlama.TinyTexts;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,7 +29,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
-import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -327,13 +325,39 @@ class EvalCommandTest {
         .contains("--compare names 4 rows; name two, once.");
     assertThat(CliRun.of("report", folder.toString(), "--compare", "a", "b").err())
         .contains("holds no items.jsonl");
-    Path items = out.resolve("items.jsonl"); // packed, as results are kept, it says the same
-    try (OutputStream packed =
-        new GZIPOutputStream(Files.newOutputStream(out.resolve("items.jsonl.gz")))) {
-      Files.copy(items, packed);
-    }
-    Files.delete(items);
-    assertThat(CliRun.of(two.toArray(new String[0])).out()).isEqualTo(compared.out());
+    assertThat(refusal(two, "--pack", folder.resolve("kept").toString()))
+        .contains("leave out --figure, --out and --pack, or it.");
+    Path kept = folder.resolve("kept"); // packed, as results are kept, it says the same
+    CliRun packed = CliRun.of("report", out.toString(), "--pack", kept.toString());
+    assertThat(packed.exit()).as(packed.err()).isZero();
+    assertThat(packed.out().strip()).isEqualTo(kept.resolve("results.json").toString());
+    assertThat(kept.resolve("items.jsonl")).doesNotExist();
+    assertThat(CliRun.of("report", kept.toString(), "--compare", "exact", predicted).out())
+        .isEqualTo(compared.out());
+    // and can be gone on with
+    CliRun more =
+        eval(
+            "--task",
+            "triviaqa",
+            "--data",
+            data.toString(),
+            "--set",
+            "feed=answer",
+            "--max-tokens",
+            "0",
+            "--modes",
+            "exact,cut",
+            "--predictor",
+            predictor,
+            "--anchors",
+            "0/1/0",
+            "--out",
+            kept.toString(),
+            "--resume");
+    assertThat(more.exit()).as(more.err()).isZero();
+    assertThat(json(kept.resolve("results.json")).path("settings").path("machines")).hasSize(1);
+    assertThat(CliRun.of("report", kept.toString(), "--compare", "exact", predicted).out())
+        .isEqualTo(compared.out());
   }
 
   @Test

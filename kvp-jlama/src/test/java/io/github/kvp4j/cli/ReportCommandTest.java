@@ -54,6 +54,34 @@ class ReportCommandTest {
   }
 
   @Test
+  void whatIsKeptMakesTheSameReport() throws IOException {
+    Path kept = folder.resolve("kept").resolve("it");
+    assertThat(CliRun.of("report", folder.toString(), "--pack", kept.toString()).err())
+        .contains("holds no results");
+    writeCourse();
+    Path bench =
+        Files.writeString(
+            Files.createDirectories(folder.resolve("bench")).resolve("b.json"),
+            "{\"rows\":[{\"row\":\"exact\",\"prompt_tokens\":8,\"ttft_ms\":1}]}");
+    Files.writeString(folder.resolve("study.json"), "{}");
+    CliRun run = CliRun.of("report", folder.toString(), "--pack", kept.toString());
+    assertThat(run.exit()).as(run.err()).isZero();
+    assertThat(run.out().lines())
+        .containsExactlyInAnyOrder(
+            kept.resolve("bench").resolve("b.json").toString(),
+            kept.resolve("refinement.csv").toString());
+    assertThat(kept.resolve("bench").resolve("b.json")).hasSameBinaryContentAs(bench);
+    assertThat(kept.resolve("study.json")).doesNotExist();
+    // onto itself it changes nothing
+    assertThat(CliRun.of("report", kept.toString(), "--pack", kept.toString()).exit()).isZero();
+    assertThat(kept.resolve("bench").resolve("b.json")).hasSameBinaryContentAs(bench);
+    assertThat(
+            CliRun.of("report", folder.toString(), "--pack", kept.toString(), "--out", "elsewhere")
+                .err())
+        .contains("--pack copies raw results and makes no figures");
+  }
+
+  @Test
   void whatIsMissingIsNamed() throws IOException {
     assertThat(CliRun.of("report", folder.toString()))
         .satisfies(run -> assertThat(run.exit()).isNotZero())
