@@ -73,22 +73,23 @@ public final class RunFolder implements AutoCloseable {
   private static final String RUN = "run.json";
   private static final String ITEMS = "items.jsonl";
   private static final String PACKED = ITEMS + ".gz";
-  private static final String RESULTS = "results.json";
+
+  /** The file of the table. */
+  public static final String RESULTS = "results.json";
 
   private final Path folder;
   private final Map<String, Object> settings;
   private final Map<String, ItemResult> done = new LinkedHashMap<>();
   private final BufferedWriter items;
 
-  /** The machine that this is, in a list, as long as it has asked nothing; null where unknown. */
-  private @Nullable Object here;
+  /** The run's machines with this one, until it has asked something; null where it is named. */
+  private @Nullable JsonNode machines;
 
   private RunFolder(
       Path folder, boolean resume, Map<String, Object> settings, Map<String, String> usual)
       throws IOException {
     this.folder = folder;
     this.settings = new LinkedHashMap<>(settings);
-    this.here = settings.get(MACHINES);
     Files.createDirectories(folder);
     Path lines = folder.resolve(ITEMS);
     if (holdsRun(folder)) {
@@ -101,7 +102,9 @@ public final class RunFolder implements AutoCloseable {
       }
       JsonNode before = settings(folder);
       compare(folder, before, settings, usual);
-      if (before.has(MACHINES)) {
+      Object here = settings.get(MACHINES);
+      if (here != null && before.has(MACHINES)) {
+        machines = all(before.get(MACHINES), here);
         this.settings.put(MACHINES, before.get(MACHINES));
       }
       if (Files.exists(lines)) {
@@ -383,11 +386,10 @@ public final class RunFolder implements AutoCloseable {
 
   /** Names the machine that this is among those that the run was asked on, once. */
   private void nameMachine() throws IOException {
-    Object named = settings.get(MACHINES);
-    if (named instanceof JsonNode before && here != null) {
-      settings.put(MACHINES, all(before, here));
+    if (machines != null) {
+      settings.put(MACHINES, machines);
+      machines = null;
       write(folder.resolve(RUN), settings);
-      here = null;
     }
   }
 

@@ -33,11 +33,8 @@ import io.github.kvp4j.predictor.PredictorCases;
 import io.github.kvp4j.prefill.Cancellation;
 import io.github.kvp4j.prefill.PrefillEngine;
 import io.github.kvp4j.sampling.Sampler;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.lang.ref.WeakReference;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -48,7 +45,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -556,95 +552,6 @@ class EvaluationTest {
     Files.writeString(lines, "no result\n" + Files.readString(lines));
     assertThatThrownBy(() -> RunFolder.open(out, true, settings, Map.of()))
         .hasMessageContaining("items.jsonl' is malformed in line 1");
-  }
-
-  /** What is kept of a run is its table and each answer once; other machines may go on with it. */
-  @Test
-  void aPackedRunIsGoneOnWith() throws IOException {
-    List<EvaluationItem> items = questions(4);
-    Evaluation evaluation = evaluation(4, new Sampling(2, 1, 1));
-    Path out = folder.resolve("begun");
-    Path kept = folder.resolve("kept").resolve("run");
-    ItemResult twice = evaluation.measure(items.getFirst(), () -> {});
-    try (RunFolder run = RunFolder.open(out, false, on("here"), Map.of())) {
-      run.add(twice);
-      items.subList(0, 3).forEach(i -> run.add(evaluation.measure(i, () -> {})));
-      assertThatThrownBy(() -> RunFolder.pack(out, kept)).hasMessageContaining("can't be used");
-      RunFolder.finish(out, Map.of("settings", run.settings(), "machine", "here"));
-    }
-    RunFolder.pack(out, kept);
-    assertThat(kept).isDirectoryNotContaining("glob:**{run.json,items.jsonl,*.part}");
-    assertThat(RunFolder.holdsRun(kept)).isTrue();
-    assertThat(RunFolder.holdsRun(folder)).isFalse();
-    assertThat(table(RunFolder.results(kept))).isEqualTo(table(RunFolder.results(out)));
-    try (var lines =
-        new BufferedReader(
-            new InputStreamReader(
-                new GZIPInputStream(Files.newInputStream(kept.resolve("items.jsonl.gz"))),
-                StandardCharsets.UTF_8))) {
-      assertThat(lines.lines()).hasSize(3);
-    }
-
-    assertThatThrownBy(() -> RunFolder.open(kept, false, on("here"), Map.of()))
-        .hasMessageContaining("--resume");
-    assertThatThrownBy(() -> RunFolder.open(kept, true, Map.of("task", "u"), Map.of()))
-        .hasMessageContaining("had task \"t\", this one has \"u\"");
-    try (RunFolder run = RunFolder.open(kept, true, on("there"), Map.of())) {
-      assertThat(run.done().keySet()).containsExactly("q0", "q1", "q2");
-      run.add(evaluation.measure(items.get(3), () -> {}));
-      assertThat(table(run.of(items)))
-          .isEqualTo(table(items.stream().map(i -> evaluation.measure(i, () -> {})).toList()));
-      assertThat(String.valueOf(run.settings().get(RunFolder.MACHINES)))
-          .isEqualTo("[\"here\",\"there\"]");
-    }
-    // what came after is in the run's own files, which stand
-    try (RunFolder run = RunFolder.open(kept, true, on("elsewhere"), Map.of())) {
-      assertThat(run.done()).hasSize(4);
-      assertThat(String.valueOf(run.settings().get(RunFolder.MACHINES)))
-          .isEqualTo("[\"here\",\"there\"]");
-    }
-  }
-
-  /** Results of an earlier version name the machine beside the settings. */
-  @Test
-  void theMachineOfARunOfBeforeIsKept() throws IOException {
-    Path out = folder.resolve("old");
-    RunFolder.open(out, false, Map.of("task", "t"), Map.of()).close();
-    RunFolder.finish(out, Map.of("settings", Map.of("task", "t"), "machine", "then"));
-    try (RunFolder run = RunFolder.open(out, true, on("now"), Map.of())) {
-      assertThat(String.valueOf(run.settings().get(RunFolder.MACHINES))).isEqualTo("[\"then\"]");
-      run.add(evaluation(4, new Sampling(2, 1, 1)).measure(questions(1).getFirst(), () -> {}));
-      assertThat(String.valueOf(run.settings().get(RunFolder.MACHINES)))
-          .isEqualTo("[\"then\",\"now\"]");
-    }
-    Files.writeString(out.resolve("run.json"), "{");
-    assertThatThrownBy(() -> RunFolder.open(out, true, on("now"), Map.of()))
-        .hasMessageContaining("run.json' is malformed in line 1");
-  }
-
-  private static Map<String, Object> on(String machine) {
-    return Map.of("task", "t", RunFolder.MACHINES, List.of(machine));
-  }
-
-  /** A task that has one setting more goes on with a run of before, as that run was. */
-  @Test
-  void aSettingThatARunDoesNotNameHadItsUsualValue() {
-    Path out = folder.resolve("before");
-    Map<String, String> usual = Map.of("kind", "text", "passages", "0");
-    RunFolder.open(out, false, options(Map.of("kind", "copy")), Map.of()).close();
-    for (Map<String, String> other :
-        List.of(Map.of("kind", "copy", "passages", "2"), Map.of("kind", "text", "passages", "0"))) {
-      assertThatThrownBy(() -> RunFolder.open(out, true, options(other), usual))
-          .hasMessageContaining("had options {\"kind\":\"copy\"}, this one has");
-    }
-    Map<String, String> same = Map.of("kind", "copy", "passages", "0");
-    RunFolder.open(out, true, options(same), usual).close();
-    // now it is named
-    RunFolder.open(out, true, options(same), Map.of()).close();
-  }
-
-  private static Map<String, Object> options(Map<String, String> own) {
-    return Map.of(RunFolder.OPTIONS, own);
   }
 
   @Test

@@ -56,9 +56,6 @@ public record RunResults(
     List<Cell> density,
     List<Course> course,
     List<Path> files) {
-  /** Where {@code kvp eval} writes its table. */
-  static final String RESULTS = "results.json";
-
   /** Where {@code kvp inspect} writes {@link CacheErrors#l1}. */
   public static final String L1 = "cache-error.csv";
 
@@ -167,7 +164,7 @@ public record RunResults(
   private boolean add(Path file) throws IOException {
     String name = String.valueOf(file.getFileName());
     switch (name) {
-      case RESULTS -> addResults(file);
+      case RunFolder.RESULTS -> addResults(file);
       case INSPECTION -> about.put(ERRORS, others(json(file)));
       case L1 -> lines(file, CacheErrors.L1_HEADER, c -> l1.add(cell(c)));
       case DENSITY -> lines(file, CacheErrors.DENSITY_HEADER, c -> density.add(cell(c)));
@@ -330,7 +327,7 @@ public record RunResults(
       Path copy = to.resolve(folder.relativize(file));
       Path own = Objects.requireNonNull(file.toAbsolutePath().getParent());
       Path ownCopy = Objects.requireNonNull(copy.toAbsolutePath().getParent());
-      if (file.endsWith(RESULTS) && RunFolder.hasItems(own)) {
+      if (file.endsWith(RunFolder.RESULTS) && RunFolder.hasItems(own)) {
         RunFolder.pack(own, ownCopy);
       } else {
         copy(file, copy);

@@ -270,24 +270,7 @@ class EvalCommandTest {
     Path data =
         Files.writeString(folder.resolve("q.tsv"), "Who rows?\t['Ada']\nWhere to?\t['the mill']\n");
     Path out = folder.resolve("fed");
-    CliRun run =
-        eval(
-            "--task",
-            "triviaqa",
-            "--data",
-            data.toString(),
-            "--set",
-            "feed=answer",
-            "--max-tokens",
-            "0",
-            "--modes",
-            "exact,predict",
-            "--predictor",
-            predictor,
-            "--anchors",
-            "0/1/0",
-            "--out",
-            out.toString());
+    CliRun run = fed(data, out, "exact,predict");
     assertThat(run.exit()).as(run.err()).isZero();
     assertThat(table(out))
         .hasSize(8)
@@ -335,25 +318,7 @@ class EvalCommandTest {
     assertThat(CliRun.of("report", kept.toString(), "--compare", "exact", predicted).out())
         .isEqualTo(compared.out());
     // and can be gone on with
-    CliRun more =
-        eval(
-            "--task",
-            "triviaqa",
-            "--data",
-            data.toString(),
-            "--set",
-            "feed=answer",
-            "--max-tokens",
-            "0",
-            "--modes",
-            "exact,cut",
-            "--predictor",
-            predictor,
-            "--anchors",
-            "0/1/0",
-            "--out",
-            kept.toString(),
-            "--resume");
+    CliRun more = fed(data, kept, "exact,cut", "--resume");
     assertThat(more.exit()).as(more.err()).isZero();
     assertThat(json(kept.resolve("results.json")).path("settings").path("machines")).hasSize(1);
     assertThat(CliRun.of("report", kept.toString(), "--compare", "exact", predicted).out())
@@ -379,6 +344,29 @@ class EvalCommandTest {
     CliRun help = eval("--task", "help");
     assertThat(help.exit()).isZero();
     assertThat(help.out()).contains("humaneval: ").contains("    --set lengths=512\n");
+  }
+
+  /** Asks nothing but how likely the reference answers are. */
+  private CliRun fed(Path data, Path out, String modes, String... more) {
+    List<String> words =
+        List.of(
+            "--task",
+            "triviaqa",
+            "--data",
+            data.toString(),
+            "--set",
+            "feed=answer",
+            "--max-tokens",
+            "0",
+            "--modes",
+            modes,
+            "--predictor",
+            predictor,
+            "--anchors",
+            "0/1/0",
+            "--out",
+            out.toString());
+    return eval(Stream.concat(words.stream(), Stream.of(more)).toArray(String[]::new));
   }
 
   private static String refusal(List<String> words, String... more) {

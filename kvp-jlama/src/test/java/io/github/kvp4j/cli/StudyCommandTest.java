@@ -213,6 +213,16 @@ class StudyCommandTest {
           .as(row.path("row").asText())
           .isEqualTo(row.path("row").asText().equals("jlama") ? 3 : 8);
     }
+    // what is kept of it is gone on with: here all is there, and nothing asked anew
+    Path kept = folder.resolve("kept");
+    CliRun packed = CliRun.of("report", out.toString(), "--pack", kept.toString());
+    assertThat(packed.exit()).as(packed.err()).isZero();
+    List<String> there = new ArrayList<>(words);
+    there.set(there.indexOf(out.toString()), kept.toString());
+    CliRun on = CliRun.of(there.toArray(new String[0]));
+    assertThat(on.exit()).as(on.err()).isZero();
+    assertThat(on.err()).contains("kvp eval --task text");
+    assertThat(Files.readAllLines(kept.resolve("text").resolve("items.jsonl"))).hasSize(8);
     // and wrong ones are refused before anything is done
     List<String> wrong = new ArrayList<>(words);
     wrong.set(wrong.size() - 1, "none=0.3");

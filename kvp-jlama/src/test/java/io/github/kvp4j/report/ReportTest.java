@@ -46,7 +46,7 @@ class ReportTest {
       {"row":"predict <fast> | 4/24/0","task":"squad","metric":"f1","value":0.125,"low":0.1,
        "high":0.2,"items":9,"relative_flops":0.5,"ttft_ms":80,"ms_per_token":0}],
       "machine":{"cpu":"A \\"CPU\\"","processors":2},"versions":{"java":"25"},"commit":"abc123",
-      "seed":7}
+      "seed":7,"settings":{"machines":[{"cpu":"B"},{"cpu":"C"}]}}
       """;
 
   private static final String TEXT =
@@ -237,6 +237,7 @@ class ReportTest {
         .contains(
             "| predict <fast> \\| 4/24/0 | 0.500 | 0.400 | 80.0 | – | 0.125 [0.100, 0.200] | – | 9 |")
         .contains("- machine: cpu A \"CPU\", processors 2")
+        .contains("- settings: machines cpu B; cpu C")
         .contains("- commit: abc123", "- seed: 7", "- versions: java 25")
         .contains("](accuracy-flops-squad.svg)");
     String html = Files.readString(folder.resolve("report.html"));
