@@ -144,7 +144,7 @@ final class Plots {
     results
         .rows()
         .forEach((task, rows) -> {
-          String metric = RunResults.compared(rows).iterator().next();
+          String metric = RunResults.headline(rows);
           List<ParetoFront.Point> all = points(rows, metric, cost);
           if (all.isEmpty()) {
             return;

@@ -22,7 +22,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
+import java.util.Collection;
+import java.util.DoubleSummaryStatistics;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -30,6 +31,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Tables and figures of an evaluation: {@code report.md}, {@code results.csv}, and {@code
@@ -142,10 +144,7 @@ public final class Report {
       cells.add(number("%.1f", any.millisPerToken()));
       for (String metric : metrics) {
         ResultRow r = of.get(metric);
-        cells.add(
-            r == null
-                ? "–"
-                : String.format(Locale.ROOT, "%.3f [%.3f, %.3f]", r.value(), r.low(), r.high()));
+        cells.add(r == null ? "–" : withInterval(r));
       }
       cells.add(String.valueOf(of.values().stream().mapToInt(ResultRow::items).max().orElse(0)));
       lines.add(cells);
@@ -154,38 +153,81 @@ public final class Report {
   }
 
   /**
-   * What each row comes to at every task, side by side: of each task the operations and {@link
-   * RunResults#compared}.
+   * What each row comes to at every task, side by side: how many times fewer operations prefill
+   * takes, from the task where that is least to the one where it is most, and of each task {@link
+   * RunResults#headline}, with its interval what is kept of it, and the items where they are fewer
+   * than of another row.
    */
   private Table sideBySide() {
-    List<String> heads = new ArrayList<>(List.of("row"));
-    Map<String, List<String>> lines = new LinkedHashMap<>();
+    List<String> heads = new ArrayList<>(List.of("row", "FLOPs saved"));
+    Map<String, Map<String, List<ResultRow>>> byRow = new LinkedHashMap<>(); // then by task
     results
         .rows()
         .forEach((task, rows) -> {
-          Set<String> metrics = RunResults.compared(rows);
-          heads.add(task + ": FLOPs");
-          metrics.forEach(m -> heads.add(m.replace('_', ' ')));
-          heads.add("items");
+          String metric = RunResults.headline(rows);
+          boolean kept = rows.stream().anyMatch(r -> r.metric().equals(ResultRow.KEPT));
+          heads.add(task + ": " + metric.replace('_', ' ') + (kept ? " and share kept" : ""));
           for (ResultRow r : rows) {
-            if (r.metric().equals(metrics.iterator().next())) {
-              List<String> line = lines.computeIfAbsent(r.row(), n -> new ArrayList<>(List.of(n)));
-              int missing = heads.size() - metrics.size() - 2 - line.size();
-              line.addAll(Collections.nCopies(missing, "–"));
-              line.add(number("%.3f", r.relativeFlops()));
-              metrics.forEach(m ->
-                  line.add(
-                      rows.stream()
-                          .filter(o -> o.row().equals(r.row()) && o.metric().equals(m))
-                          .findFirst()
-                          .map(o -> String.format(Locale.ROOT, "%.3f", o.value()))
-                          .orElse("–")));
-              line.add(String.valueOf(r.items()));
-            }
+            byRow
+                .computeIfAbsent(r.row(), n -> new LinkedHashMap<>())
+                .computeIfAbsent(task, t -> new ArrayList<>())
+                .add(r);
           }
         });
-    lines.values().forEach(l -> l.addAll(Collections.nCopies(heads.size() - l.size(), "–")));
-    return new Table(heads, new ArrayList<>(lines.values()));
+    List<List<String>> lines = new ArrayList<>();
+    byRow.forEach((name, of) -> {
+      List<String> line = new ArrayList<>(List.of(name, saved(of.values())));
+      results.rows().forEach((task, rows) -> line.add(inShort(of.get(task), rows)));
+      lines.add(line);
+    });
+    return new Table(heads, lines);
+  }
+
+  /** How many times fewer operations a row takes than the exact one: the least and the most. */
+  private static String saved(Collection<List<ResultRow>> tasks) {
+    DoubleSummaryStatistics times =
+        tasks.stream()
+            .mapToDouble(rows -> rows.getFirst().relativeFlops())
+            .filter(flops -> flops > 0)
+            .map(flops -> 1 / flops)
+            .summaryStatistics();
+    String least = number("%.2f", times.getCount() == 0 ? 0 : times.getMin());
+    String most = number("%.2f", times.getCount() == 0 ? 0 : times.getMax());
+    return least.equals(most) ? least : least + "–" + most;
+  }
+
+  /**
+   * A row's result at a task in one cell.
+   *
+   * @param of the row's lines; null where it was not asked
+   * @param rows the lines of all
+   */
+  private static String inShort(@Nullable List<ResultRow> of, List<ResultRow> rows) {
+    Map<String, ResultRow> byMetric = new LinkedHashMap<>();
+    if (of != null) {
+      of.forEach(r -> byMetric.put(r.metric(), r));
+    }
+    ResultRow head = byMetric.get(RunResults.headline(rows));
+    if (head == null) {
+      return "–";
+    }
+    ResultRow kept = byMetric.get(ResultRow.KEPT);
+    String out =
+        kept == null
+            ? withInterval(head)
+            : String.format(
+                Locale.ROOT,
+                "%.3f, %.0f %% [%.0f, %.0f]",
+                head.value(),
+                100 * kept.value(),
+                100 * kept.low(),
+                100 * kept.high());
+    int most = rows.stream().mapToInt(ResultRow::items).max().orElse(0);
+    return head.items() < most ? out + " of " + head.items() : out;
+  }
+
+  private static String withInterval(ResultRow r) {
+    return String.format(Locale.ROOT, "%.3f [%.3f, %.3f]", r.value(), r.low(), r.high());
   }
 
   /** A number that is known, or a dash for 0. */
@@ -222,6 +264,11 @@ public final class Report {
 
   private static final String SIDE_BY_SIDE = "Side by side";
 
+  private static final String SIDE_BY_SIDE_SAYS =
+      "FLOPs saved: those of the exact row over those of the row, from the task where that is least to"
+          + " the one where it is most. Share kept: of the exact row's score over the same items. Where"
+          + " a row was asked fewer items than others, \"of\" says how many.";
+
   private static final String INTRODUCTION =
       "In brackets: 95 % confidence intervals (bootstrap). FLOPs are those of prefill, attention"
           + " and projections included, relative to the exact row; TTFT is the median, as a share of"
@@ -233,7 +280,11 @@ public final class Report {
   String markdown(List<Figure.Plot> plots) {
     StringBuilder out = new StringBuilder("# Evaluation\n\n" + INTRODUCTION + "\n");
     if (results.rows().size() > 1) {
-      out.append("\n## ").append(SIDE_BY_SIDE).append("\n\n");
+      out.append("\n## ")
+          .append(SIDE_BY_SIDE)
+          .append("\n\n")
+          .append(SIDE_BY_SIDE_SAYS)
+          .append("\n\n");
       markdownTable(out, sideBySide());
     }
     results
@@ -284,7 +335,8 @@ public final class Report {
         .append(escape(INTRODUCTION))
         .append("</p>\n");
     if (results.rows().size() > 1) {
-      out.append("<h2>").append(SIDE_BY_SIDE).append("</h2>\n");
+      out.append("<h2>").append(SIDE_BY_SIDE).append("</h2>\n<p>");
+      out.append(escape(SIDE_BY_SIDE_SAYS)).append("</p>\n");
       htmlTable(out, sideBySide());
     }
     results

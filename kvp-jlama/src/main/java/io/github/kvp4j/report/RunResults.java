@@ -28,11 +28,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
@@ -140,24 +138,12 @@ public record RunResults(
     return out;
   }
 
-  /**
-   * The metrics of a task that say most of its rows, the first for figures: KL and agreement where
-   * there are, else F1, or what comes first, what is kept of it, and the fidelity.
-   */
-  static Set<String> compared(List<ResultRow> rows) {
-    Set<String> all = new LinkedHashSet<>();
-    rows.forEach(r -> all.add(r.metric()));
-    Set<String> out = new LinkedHashSet<>();
-    if (all.contains("kl")) {
-      out.add("kl");
-      out.add("agreement");
-    } else {
-      out.add(all.contains("f1") ? "f1" : rows.getFirst().metric());
-      out.add(ResultRow.KEPT);
-      out.add("fidelity");
-    }
-    out.retainAll(all);
-    return out;
+  /** The metric of a task that says most of its rows: KL or F1 where there are, else the first. */
+  static String headline(List<ResultRow> rows) {
+    return Stream.of("kl", "f1")
+        .filter(metric -> rows.stream().anyMatch(r -> r.metric().equals(metric)))
+        .findFirst()
+        .orElse(rows.getFirst().metric());
   }
 
   /** Adds what a file says; whether it says anything. */

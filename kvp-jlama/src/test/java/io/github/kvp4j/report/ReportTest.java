@@ -44,7 +44,9 @@ class ReportTest {
       {"row":"exact","task":"squad","metric":"exact_match","value":0.25,"low":0.2,"high":0.3,
        "items":9,"relative_flops":1,"ttft_ms":200,"ms_per_token":10},
       {"row":"predict <fast> | 4/24/0","task":"squad","metric":"f1","value":0.125,"low":0.1,
-       "high":0.2,"items":9,"relative_flops":0.5,"ttft_ms":80,"ms_per_token":0}],
+       "high":0.2,"items":9,"relative_flops":0.5,"ttft_ms":80,"ms_per_token":0},
+      {"row":"predict <fast> | 4/24/0","task":"squad","metric":"kept","value":0.25,"low":0.2,
+       "high":0.4,"items":9,"relative_flops":0.5,"ttft_ms":80,"ms_per_token":0}],
       "machine":{"cpu":"A \\"CPU\\"","processors":2},"versions":{"java":"25"},"commit":"abc123",
       "seed":7,"settings":{"machines":[{"cpu":"B"},{"cpu":"C"}]}}
       """;
@@ -52,7 +54,9 @@ class ReportTest {
   private static final String TEXT =
       """
       {"rows":[{"row":"exact","task":"text","metric":"perplexity","value":18.5,"low":17,"high":19,
-      "items":3,"relative_flops":1,"ttft_ms":100}]}
+      "items":3,"relative_flops":1,"ttft_ms":100},
+      {"row":"cut","task":"text","metric":"perplexity","value":19.5,"low":18,"high":21,
+      "items":2,"relative_flops":0.8,"ttft_ms":80}]}
       """;
 
   private static final String BENCH =
@@ -94,7 +98,7 @@ class ReportTest {
   void rawResultsAreReadFromTheFolderAndThoseInIt() throws IOException {
     RunResults r = results();
     assertThat(r.rows()).containsOnlyKeys("squad", "text");
-    assertThat(r.rows().get("squad")).hasSize(3);
+    assertThat(r.rows().get("squad")).hasSize(4);
     assertThat(r.bench()).hasSize(3);
     assertThat(r.byLength(4)).containsOnlyKeys("exact");
     assertThat(r.l1()).hasSize(200).contains(new RunResults.Cell("a, b", "V", 3, 32, 0.1 * 3));
@@ -118,7 +122,7 @@ class ReportTest {
               : TEXT);
     }
     List<ResultRow> rows = RunResults.read(folder).rows().getOrDefault("text", List.of());
-    assertThat(rows).hasSize(1);
+    assertThat(rows).extracting(ResultRow::row).containsExactly("exact", "cut");
     assertThat(rows.getFirst().items()).isEqualTo(30);
     assertThat(rows.getFirst().value()).isEqualTo(20.5);
   }
@@ -227,15 +231,16 @@ class ReportTest {
     assertThat(folder.resolve("report.md"))
         .content()
         .contains("## Side by side")
-        .contains("| row | squad: FLOPs | f1 | items | text: FLOPs | perplexity | items |")
-        .contains("| exact | 1.000 | 0.500 | 9 | 1.000 | 18.500 | 3 |")
-        .contains("| predict <fast> \\| 4/24/0 | 0.500 | 0.125 | 9 | – | – | – |")
+        .contains("| row | FLOPs saved | squad: f1 and share kept | text: perplexity |")
+        .contains("| exact | 1.00 | 0.500 [0.400, 0.600] | 18.500 [17.000, 19.000] |")
+        .contains("| predict <fast> \\| 4/24/0 | 2.00 | 0.125, 25 % [20, 40] | – |")
+        .contains("| cut | 1.25 | – | 19.500 [18.000, 21.000] of 2 |")
         .contains("## squad")
-        .contains("| row | FLOPs | TTFT | TTFT ms | ms/token | f1 | exact match | items |")
+        .contains("| row | FLOPs | TTFT | TTFT ms | ms/token | f1 | exact match | kept | items |")
         .contains(
-            "| exact | 1.000 | 1.000 | 200.0 | 10.0 | 0.500 [0.400, 0.600] | 0.250 [0.200, 0.300] | 9 |")
+            "| exact | 1.000 | 1.000 | 200.0 | 10.0 | 0.500 [0.400, 0.600] | 0.250 [0.200, 0.300] | – | 9 |")
         .contains(
-            "| predict <fast> \\| 4/24/0 | 0.500 | 0.400 | 80.0 | – | 0.125 [0.100, 0.200] | – | 9 |")
+            "| predict <fast> \\| 4/24/0 | 0.500 | 0.400 | 80.0 | – | 0.125 [0.100, 0.200] | – | 0.250 [0.200, 0.400] | 9 |")
         .contains("- machine: cpu A \"CPU\", processors 2")
         .contains("- settings: machines cpu B; cpu C")
         .contains("- commit: abc123", "- seed: 7", "- versions: java 25")
@@ -243,7 +248,7 @@ class ReportTest {
     String html = Files.readString(folder.resolve("report.html"));
     assertThat(html)
         .contains("<td>predict &lt;fast&gt; | 4/24/0</td>")
-        .contains("<h2>Side by side</h2>\n<table>")
+        .contains("<h2>Side by side</h2>\n<p>FLOPs saved: ")
         .contains("machine: cpu A &quot;CPU&quot;, processors 2")
         .doesNotContain("<?xml", "<!DOCTYPE svg", "src=");
     assertThat(html.split("<svg", -1)).hasSize(1 + plots.size());
