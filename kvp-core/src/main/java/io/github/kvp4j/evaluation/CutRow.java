@@ -35,9 +35,14 @@ public final class CutRow implements EvaluationRow {
     this.as = as;
   }
 
+  /** The name of the row that cuts a prompt to the cost of another. */
+  public static String nameFor(String row) {
+    return "cut as " + row;
+  }
+
   @Override
   public String name() {
-    return "cut as " + as.name();
+    return nameFor(as.name());
   }
 
   @Override

@@ -35,6 +35,8 @@ import java.util.stream.Collectors;
  */
 public record RowDifference(
     String metric, double first, double second, Bootstrap difference, int items) {
+  /** Seed of the bootstrap in what is shown, so that every command shows the same. */
+  public static final long SEED = 1;
 
   /**
    * Compares.

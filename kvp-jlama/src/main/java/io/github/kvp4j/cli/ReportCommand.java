@@ -57,8 +57,6 @@ import picocli.CommandLine.TypeConversionException;
       "  kvp report study/text --compare \"predict fast 4/24/0\" \"cut as predict fast 4/24/0\""
     })
 final class ReportCommand implements Callable<Integer> {
-  private static final long COMPARE_SEED = 1;
-
   @Parameters(paramLabel = "DIR", description = "The folder of the results.")
   private @Nullable Path folder;
 
@@ -177,7 +175,7 @@ final class ReportCommand implements Callable<Integer> {
     }
     List<RowDifference> differences =
         RowDifference.of(
-            RunFolder.results(run), compared.getFirst(), compared.getLast(), COMPARE_SEED);
+            RunFolder.results(run), compared.getFirst(), compared.getLast(), RowDifference.SEED);
     System.out.printf(
         "%-24s %10s %10s  %-28s %s%n", "metric", "first", "second", "second less first", "items");
     for (RowDifference d : differences) {

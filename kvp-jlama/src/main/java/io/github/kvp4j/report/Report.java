@@ -16,8 +16,10 @@ package io.github.kvp4j.report;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.kvp4j.KvpException;
 import io.github.kvp4j.bench.BenchPlot;
+import io.github.kvp4j.evaluation.Bootstrap;
 import io.github.kvp4j.evaluation.Csv;
 import io.github.kvp4j.evaluation.ResultRow;
+import io.github.kvp4j.evaluation.RowDifference;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,6 +33,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.IntConsumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,10 +49,26 @@ public final class Report {
           + "figure{margin:2rem 0}svg{max-width:100%;height:auto}";
 
   private final RunResults results;
+  private final Map<String, Table> cuts = new LinkedHashMap<>(); // by task, where there are any
 
-  /** A report on some results. */
+  /**
+   * A report on some results.
+   *
+   * @throws KvpException FILE_ACCESS, MALFORMED_FILE where a run's answers can't be read
+   */
   public Report(RunResults results) {
     this.results = results;
+    results
+        .rows()
+        .forEach((task, rows) -> {
+          List<String> metrics =
+              Stream.of(RunResults.headline(rows), "fidelity", "agreement").distinct().toList();
+          List<CutComparison> compared =
+              CutComparison.of(results.answers().getOrDefault(task, List.of()), metrics);
+          if (!compared.isEmpty()) {
+            cuts.put(task, cuts(compared, metrics));
+          }
+        });
   }
 
   /** A table: a line of heads and lines of cells. */
@@ -227,7 +246,32 @@ public final class Report {
   }
 
   private static String withInterval(ResultRow r) {
-    return String.format(Locale.ROOT, "%.3f [%.3f, %.3f]", r.value(), r.low(), r.high());
+    return withInterval("%.3f [%.3f, %.3f]", new Bootstrap(r.value(), r.low(), r.high()));
+  }
+
+  private static String withInterval(String format, Bootstrap b) {
+    return String.format(Locale.ROOT, format, b.value(), b.low(), b.high());
+  }
+
+  private static Table cuts(List<CutComparison> compared, List<String> metrics) {
+    List<String> shown =
+        metrics.stream()
+            .filter(m -> compared.stream().anyMatch(c -> c.differences().containsKey(m)))
+            .toList();
+    List<String> heads = new ArrayList<>(List.of("row"));
+    shown.forEach(m -> heads.add(m.replace('_', ' ')));
+    heads.add("items");
+    List<List<String>> lines = new ArrayList<>();
+    for (CutComparison c : compared) {
+      List<String> line = new ArrayList<>(List.of(c.row()));
+      for (String metric : shown) {
+        RowDifference d = c.differences().get(metric);
+        line.add(d == null ? "–" : withInterval("%+.3f [%+.3f, %+.3f]", d.difference()));
+      }
+      line.add(String.valueOf(c.items()));
+      lines.add(line);
+    }
+    return new Table(heads, lines);
   }
 
   /** A number that is known, or a dash for 0. */
@@ -269,6 +313,9 @@ public final class Report {
           + " the one where it is most. Share kept: of the exact row's score over the same items. Where"
           + " a row was asked fewer items than others, \"of\" says how many.";
 
+  private static final String CUTS_SAY =
+      "Each row less the prompt that was cut to its cost, item by item:";
+
   private static final String INTRODUCTION =
       "In brackets: 95 % confidence intervals (bootstrap). FLOPs are those of prefill, attention"
           + " and projections included, relative to the exact row; TTFT is the median, as a share of"
@@ -293,6 +340,12 @@ public final class Report {
           out.append("\n## ").append(task).append("\n\n");
           markdownTable(out, table(rows));
           out.append('\n');
+          Table less = cuts.get(task);
+          if (less != null) {
+            out.append(CUTS_SAY).append("\n\n");
+            markdownTable(out, less);
+            out.append('\n');
+          }
           about(task).forEach(line -> out.append("- ").append(line).append('\n'));
         });
     if (!plots.isEmpty()) {
@@ -344,6 +397,11 @@ public final class Report {
         .forEach((task, rows) -> {
           out.append("<h2>").append(escape(task)).append("</h2>\n");
           htmlTable(out, table(rows));
+          Table less = cuts.get(task);
+          if (less != null) {
+            out.append("<p>").append(CUTS_SAY).append("</p>\n");
+            htmlTable(out, less);
+          }
           htmlList(out, about(task));
         });
     int[] number = {0};

@@ -45,6 +45,7 @@ import java.util.stream.Stream;
  * @param density {@link CacheErrors#density}
  * @param course {@link AgreementCourse#csv}
  * @param files all that this was read from
+ * @param answers folders that have the answers item by item, by task
  */
 public record RunResults(
     Map<String, List<ResultRow>> rows,
@@ -53,7 +54,8 @@ public record RunResults(
     List<Cell> l1,
     List<Cell> density,
     List<Course> course,
-    List<Path> files) {
+    List<Path> files,
+    Map<String, List<Path>> answers) {
   /** Where {@code kvp inspect} writes {@link CacheErrors#l1}. */
   public static final String L1 = "cache-error.csv";
 
@@ -122,7 +124,8 @@ public record RunResults(
             new ArrayList<>(),
             new ArrayList<>(),
             new ArrayList<>(),
-            new ArrayList<>());
+            new ArrayList<>(),
+            new LinkedHashMap<>());
     try (Stream<Path> files = Files.walk(folder, 2)) {
       for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
         if (out.add(file)) {
@@ -238,8 +241,8 @@ public record RunResults(
   private void addResults(Path file) throws IOException {
     JsonNode root = json(file);
     Map<String, JsonNode> others = others(root);
-    String folder =
-        String.valueOf(Objects.requireNonNull(file.toAbsolutePath().getParent()).getFileName());
+    Path run = Objects.requireNonNull(file.toAbsolutePath().getParent());
+    String folder = String.valueOf(run.getFileName());
     double firstTtft = root.path("rows").path(0).path("ttft_ms").asDouble();
     for (JsonNode row : root.path("rows")) {
       String task = title(row.path("task").asText(), folder, root.path("settings"));
@@ -262,6 +265,10 @@ public record RunResults(
       }
       addRow(rows.computeIfAbsent(task, t -> new ArrayList<>()), read);
       about.putIfAbsent(task, others);
+      List<Path> runs = answers.computeIfAbsent(task, t -> new ArrayList<>());
+      if (!runs.contains(run) && RunFolder.hasItems(run)) {
+        runs.add(run);
+      }
     }
   }
 

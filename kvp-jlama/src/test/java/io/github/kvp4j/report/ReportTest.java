@@ -269,6 +269,46 @@ class ReportTest {
         .contains("\ntext,exact,perplexity,18.5000,");
   }
 
+  /**
+   * Another run of the task has fewer items of the row; a row without items in common has no line.
+   */
+  @Test
+  void rowsAreComparedWithThePromptThatWasCutToTheirCost() throws IOException {
+    for (int items : List.of(1, 2)) {
+      Path run = Files.createDirectories(folder.resolve("run" + items));
+      Files.writeString(run.resolve("results.json"), SQUAD);
+      List<String> lines = new ArrayList<>();
+      for (int i = 0; i < items; i++) {
+        lines.add(
+            """
+            {"item":"%d","promptTokens":9,"rows":[
+            {"row":"predict a","metrics":{"f1":0.75,"fidelity":0.5,"first_token":1}},
+            {"row":"cut as predict a","metrics":{"f1":0.25,"fidelity":%s}},
+            {"row":"%s","metrics":{"f1":1}}]}\
+            """
+                .formatted(i, i == 0 ? "0.5" : "1.5", i == 0 ? "predict b" : "cut as predict b")
+                .replace("\n", ""));
+      }
+      Files.write(run.resolve("items.jsonl"), lines);
+    }
+    new Report(RunResults.read(folder)).write(List.of(), folder);
+    assertThat(folder.resolve("report.md"))
+        .content()
+        .contains(
+            """
+            Each row less the prompt that was cut to its cost, item by item:
+
+            | row | f1 | fidelity | items |
+            |---|---:|---:|---:|
+            | predict a | +0.500 [+0.500, +0.500] | -0.500 [-1.000, +0.000] | 2 |
+
+            - machine\
+            """);
+    assertThat(folder.resolve("report.html"))
+        .content()
+        .contains("item by item:</p>\n<table>\n<tr><th>row</th><th>f1</th><th>fidelity</th>");
+  }
+
   @Test
   void namesWithinAFigureAreSetApart() {
     assertThat(
