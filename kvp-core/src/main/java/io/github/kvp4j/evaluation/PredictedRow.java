@@ -22,6 +22,8 @@ import io.github.kvp4j.prefill.PrefillEngine;
 
 /** A predictor reads the prompt; the anchors stay exact. */
 public final class PredictedRow implements EvaluationRow {
+  static final String PREDICT = "predict ";
+
   private final String name;
   private final PrefillEngine base;
   private final PredictedPrefill prediction;
@@ -34,7 +36,7 @@ public final class PredictedRow implements EvaluationRow {
    */
   public PredictedRow(
       String predictor, PrefillEngine base, PredictedPrefill prediction, Anchors anchors) {
-    this.name = "predict " + predictor + " " + anchors;
+    this.name = PREDICT + predictor + " " + anchors;
     this.base = base;
     this.prediction = prediction;
     this.anchors = anchors;

@@ -25,9 +25,13 @@ import io.github.kvp4j.prefill.PrefillEngine;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /** A prediction that is made exact, piece by piece, between the tokens of the answer. */
 public final class RefinedRow implements EvaluationRow {
+  private static final String REFINE = "refine ";
+  private static final String BY = " by ";
+
   private final String name;
   private final PrefillEngine base;
   private final PredictedPrefill prediction;
@@ -46,11 +50,24 @@ public final class RefinedRow implements EvaluationRow {
       PredictedPrefill prediction,
       Anchors anchors,
       int chunk) {
-    this.name = "refine " + predictor + " " + anchors + " by " + chunk;
+    this.name = REFINE + predictor + " " + anchors + BY + chunk;
     this.base = base;
     this.prediction = prediction;
     this.anchors = anchors;
     this.chunk = chunk;
+  }
+
+  /**
+   * The name of the row whose first token a refined row has, and whose cost before it.
+   *
+   * @param row a row's name
+   * @return empty where it isn't a refined row's
+   */
+  public static Optional<String> predictedFor(String row) {
+    int by = row.lastIndexOf(BY);
+    return row.startsWith(REFINE) && by >= REFINE.length()
+        ? Optional.of(PredictedRow.PREDICT + row.substring(REFINE.length(), by))
+        : Optional.empty();
   }
 
   @Override

@@ -15,6 +15,7 @@ package io.github.kvp4j.report;
 
 import io.github.kvp4j.evaluation.CutRow;
 import io.github.kvp4j.evaluation.ItemResult;
+import io.github.kvp4j.evaluation.RefinedRow;
 import io.github.kvp4j.evaluation.RowDifference;
 import io.github.kvp4j.evaluation.RunFolder;
 import java.nio.file.Path;
@@ -48,7 +49,8 @@ record CutComparison(String row, Map<String, RowDifference> differences) {
       Set<String> rows = new LinkedHashSet<>();
       results.forEach(result -> result.rows().forEach(row -> rows.add(row.row())));
       for (String row : rows) {
-        String cut = CutRow.nameFor(row);
+        // a refined row has its first token at the predicted one's cost
+        String cut = CutRow.nameFor(RefinedRow.predictedFor(row).orElse(row));
         if (rows.contains(cut) && haveAnItem(results, row, cut)) {
           Map<String, RowDifference> differences = new LinkedHashMap<>();
           RowDifference.of(results, cut, row, RowDifference.SEED).stream()

@@ -283,6 +283,7 @@ class ReportTest {
             """
             {"item":"%d","promptTokens":9,"rows":[
             {"row":"predict a","metrics":{"f1":0.75,"fidelity":0.5,"first_token":1}},
+            {"row":"refine a by 128","metrics":{"f1":1,"fidelity":1.5}},
             {"row":"cut as predict a","metrics":{"f1":0.25,"fidelity":%s}},
             {"row":"%s","metrics":{"f1":1}}]}\
             """
@@ -301,6 +302,7 @@ class ReportTest {
             | row | f1 | fidelity | items |
             |---|---:|---:|---:|
             | predict a | +0.500 [+0.500, +0.500] | -0.500 [-1.000, +0.000] | 2 |
+            | refine a by 128 | +0.750 [+0.750, +0.750] | +0.500 [+0.000, +1.000] | 2 |
 
             - machine\
             """);
