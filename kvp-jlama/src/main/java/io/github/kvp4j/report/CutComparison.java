@@ -42,16 +42,17 @@ record CutComparison(String row, Map<String, RowDifference> differences) {
    * @param runs folders with answers item by item
    * @param metrics those of them that the rows have are compared
    */
-  static List<CutComparison> of(List<Path> runs, List<String> metrics) {
+  static List<CutComparison> of(Set<Path> runs, List<String> metrics) {
     Map<String, CutComparison> out = new LinkedHashMap<>(); // by row
     for (Path run : runs) {
       List<ItemResult> results = RunFolder.results(run);
       Set<String> rows = new LinkedHashSet<>();
       results.forEach(result -> result.rows().forEach(row -> rows.add(row.row())));
+      List<Set<String>> asked = results.stream().map(ItemResult::names).toList(); // by item
       for (String row : rows) {
         // a refined row has its first token at the predicted one's cost
         String cut = CutRow.nameFor(RefinedRow.predictedFor(row).orElse(row));
-        if (rows.contains(cut) && haveAnItem(results, row, cut)) {
+        if (asked.stream().anyMatch(names -> names.contains(row) && names.contains(cut))) {
           Map<String, RowDifference> differences = new LinkedHashMap<>();
           RowDifference.of(results, cut, row, RowDifference.SEED).stream()
               .filter(d -> metrics.contains(d.metric()))
@@ -62,13 +63,6 @@ record CutComparison(String row, Map<String, RowDifference> differences) {
       }
     }
     return new ArrayList<>(out.values());
-  }
-
-  private static boolean haveAnItem(List<ItemResult> results, String row, String cut) {
-    return results.stream()
-        .anyMatch(result ->
-            result.rows().stream().filter(r -> r.row().equals(row) || r.row().equals(cut)).count()
-                == 2);
   }
 
   /** How many items were compared. */

@@ -64,7 +64,7 @@ public final class Report {
           List<String> metrics =
               Stream.of(RunResults.headline(rows), "fidelity", "agreement").distinct().toList();
           List<CutComparison> compared =
-              CutComparison.of(results.answers().getOrDefault(task, List.of()), metrics);
+              CutComparison.of(results.answers().getOrDefault(task, Set.of()), metrics);
           if (!compared.isEmpty()) {
             cuts.put(task, cuts(compared, metrics));
           }
@@ -234,23 +234,20 @@ public final class Report {
     String out =
         kept == null
             ? withInterval(head)
-            : String.format(
-                Locale.ROOT,
-                "%.3f, %.0f %% [%.0f, %.0f]",
-                head.value(),
-                100 * kept.value(),
-                100 * kept.low(),
-                100 * kept.high());
+            : String.format(Locale.ROOT, "%.3f, ", head.value())
+                + interval(
+                    "%.0f %% [%.0f, %.0f]",
+                    100 * kept.value(), 100 * kept.low(), 100 * kept.high());
     int most = rows.stream().mapToInt(ResultRow::items).max().orElse(0);
     return head.items() < most ? out + " of " + head.items() : out;
   }
 
   private static String withInterval(ResultRow r) {
-    return withInterval("%.3f [%.3f, %.3f]", new Bootstrap(r.value(), r.low(), r.high()));
+    return interval("%.3f [%.3f, %.3f]", r.value(), r.low(), r.high());
   }
 
-  private static String withInterval(String format, Bootstrap b) {
-    return String.format(Locale.ROOT, format, b.value(), b.low(), b.high());
+  private static String interval(String format, double value, double low, double high) {
+    return String.format(Locale.ROOT, format, value, low, high);
   }
 
   private static Table cuts(List<CutComparison> compared, List<String> metrics) {
@@ -265,8 +262,13 @@ public final class Report {
     for (CutComparison c : compared) {
       List<String> line = new ArrayList<>(List.of(c.row()));
       for (String metric : shown) {
-        RowDifference d = c.differences().get(metric);
-        line.add(d == null ? "–" : withInterval("%+.3f [%+.3f, %+.3f]", d.difference()));
+        RowDifference compare = c.differences().get(metric);
+        if (compare == null) {
+          line.add("–");
+        } else {
+          Bootstrap d = compare.difference();
+          line.add(interval("%+.3f [%+.3f, %+.3f]", d.value(), d.low(), d.high()));
+        }
       }
       line.add(String.valueOf(c.items()));
       lines.add(line);

@@ -28,9 +28,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
@@ -55,7 +57,7 @@ public record RunResults(
     List<Cell> density,
     List<Course> course,
     List<Path> files,
-    Map<String, List<Path>> answers) {
+    Map<String, Set<Path>> answers) {
   /** Where {@code kvp inspect} writes {@link CacheErrors#l1}. */
   public static final String L1 = "cache-error.csv";
 
@@ -243,6 +245,7 @@ public record RunResults(
     Map<String, JsonNode> others = others(root);
     Path run = Objects.requireNonNull(file.toAbsolutePath().getParent());
     String folder = String.valueOf(run.getFileName());
+    boolean answered = RunFolder.hasItems(run);
     double firstTtft = root.path("rows").path(0).path("ttft_ms").asDouble();
     for (JsonNode row : root.path("rows")) {
       String task = title(row.path("task").asText(), folder, root.path("settings"));
@@ -265,9 +268,8 @@ public record RunResults(
       }
       addRow(rows.computeIfAbsent(task, t -> new ArrayList<>()), read);
       about.putIfAbsent(task, others);
-      List<Path> runs = answers.computeIfAbsent(task, t -> new ArrayList<>());
-      if (!runs.contains(run) && RunFolder.hasItems(run)) {
-        runs.add(run);
+      if (answered) {
+        answers.computeIfAbsent(task, t -> new LinkedHashSet<>()).add(run);
       }
     }
   }
