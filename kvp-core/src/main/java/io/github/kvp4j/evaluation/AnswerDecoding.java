@@ -30,8 +30,11 @@ import org.jspecify.annotations.Nullable;
  * other. Readings are gathered until they hold as much memory as is allowed.
  */
 final class AnswerDecoding implements AutoCloseable {
-  /** Keys and values of the lanes that are decoded together, in bytes, about. */
-  private static final long MOST_BYTES = Math.min(1L << 30, Runtime.getRuntime().maxMemory() / 4);
+  /**
+   * Keys and values of the lanes that are decoded together, in bytes, about: the more lanes, the
+   * fewer steps in which most of them have ended and the weights are read for the few left.
+   */
+  private static final long MOST_BYTES = Runtime.getRuntime().maxMemory() / 3;
 
   /** Lanes of one step: their logits are a lane times the vocabulary. */
   private static final int MOST_LANES = 256;
