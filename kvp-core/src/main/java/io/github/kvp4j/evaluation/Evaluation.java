@@ -193,7 +193,7 @@ public final class Evaluation {
    *
    * @param number from 0, by which rows that are asked fewer items know theirs
    * @param have names of rows that have answered it before; only the others are asked, and the
-   *     first, against which they are held
+   *     first, against which they are held: its greedy answer alone, which is not scored again
    */
   public record Asked(EvaluationItem item, int number, Set<String> have) {
     /** Copies the set. */
@@ -221,7 +221,7 @@ public final class Evaluation {
           rows.stream()
               .filter(row -> asks(row, asked.number))
               .filter(row -> row.equals(rows.getFirst()) || !asked.have.contains(row.name()))
-              .map(row -> new Unit(row, asked.item, prompt, encodeMillis))
+              .map(row -> new Unit(row, asked, prompt, encodeMillis))
               .toList());
     }
     for (EvaluationRow row : rows) {
@@ -248,7 +248,7 @@ public final class Evaluation {
       Map<String, Double> metrics = new LinkedHashMap<>();
       AnswerDecoding.Decoded greedy = unit.greedy();
       String answer = greedy == null ? "" : greedy.text();
-      if (greedy != null) {
+      if (greedy != null && !unit.isKnown) {
         metrics.putAll(
             item.scorer()
                 .apply(
@@ -257,6 +257,8 @@ public final class Evaluation {
                         unit.answers.subList(1, unit.answers.size()).stream()
                             .map(AnswerDecoding.Decoded::text)
                             .toList())));
+      }
+      if (greedy != null) {
         compareAnswers(greedy, java.util.Objects.requireNonNull(reference.greedy()), metrics);
       }
       if (item.following().length > 0) {
@@ -279,15 +281,22 @@ public final class Evaluation {
   private final class Unit {
     final EvaluationRow row;
     final EvaluationItem item;
+
+    /**
+     * Whether the row's result is there already, and its answer but what others are held against.
+     */
+    final boolean isKnown;
+
     final int[] prompt;
     final double encodeMillis;
     float[] following = new float[0]; // (following, vocabulary) logits
     List<AnswerDecoding.Decoded> answers = List.of(); // the greedy one, then those drawn
     double ttftMillis;
 
-    Unit(EvaluationRow row, EvaluationItem item, int[] prompt, double encodeMillis) {
+    Unit(EvaluationRow row, Asked asked, int[] prompt, double encodeMillis) {
       this.row = row;
-      this.item = item;
+      this.item = asked.item;
+      this.isKnown = asked.have.contains(row.name());
       this.prompt = prompt;
       this.encodeMillis = encodeMillis;
     }
@@ -323,7 +332,7 @@ public final class Evaluation {
       }
       List<Sampler> samplers = new ArrayList<>();
       samplers.add(greedy);
-      int drawn = row.draws() ? decoding.sampling.samples() : 0;
+      int drawn = row.draws() && !isKnown ? decoding.sampling.samples() : 0;
       for (int i = 0; i < drawn; i++) {
         long seed = 31 * (31 * decoding.seed + item.id().hashCode()) + i;
         samplers.add(

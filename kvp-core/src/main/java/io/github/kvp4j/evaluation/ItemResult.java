@@ -38,7 +38,7 @@ public record ItemResult(String item, int promptTokens, List<Row> rows) {
   /**
    * This item with what other rows answered later.
    *
-   * @param later of the same item; its first row is this one's again
+   * @param later of the same item; its first row is this one's again and not taken over
    * @param order names of rows; those that are not among them come last
    */
   public ItemResult with(ItemResult later, List<String> order) {

@@ -413,9 +413,24 @@ class EvaluationTest {
     List<EvaluationRow> rows = rows();
     Evaluation evaluation =
         new Evaluation(
-            rows, TEXT, new Evaluation.Decoding(6, List.of(), Sampling.NONE, 3), 200, Map.of());
-    EvaluationItem item = questions(1).getFirst();
+            rows,
+            TEXT,
+            new Evaluation.Decoding(6, List.of(), new Sampling(3, 1, 1), 3),
+            200,
+            Map.of());
+    EvaluationItem question = questions(1).getFirst();
+    List<Integer> drawn = new ArrayList<>(); // answers drawn for each row that is scored
+    EvaluationItem item =
+        EvaluationItem.question(
+            question.id(),
+            "What is it that is asked, and why is it asked at all, or not?",
+            answers -> {
+              drawn.add(answers.sampled().size());
+              return question.scorer().apply(answers);
+            });
     ItemResult whole = evaluation.measure(item, () -> {});
+    assertThat(drawn).containsExactly(3, 3, 3, 3);
+    drawn.clear();
     List<String> names = rows.stream().map(EvaluationRow::name).toList();
     ItemResult later =
         evaluation
@@ -427,6 +442,8 @@ class EvaluationTest {
     assertThat(later.rows())
         .extracting(ItemResult.Row::row)
         .containsExactly(names.get(0), names.get(1), names.get(3));
+    assertThat(drawn).as("the first row is not drawn from again").containsExactly(3, 3);
+    assertThat(later.rows().getFirst().answer()).isEqualTo(whole.rows().getFirst().answer());
     ItemResult before =
         new ItemResult(
             item.id(), whole.promptTokens(), List.of(whole.rows().get(0), whole.rows().get(2)));
