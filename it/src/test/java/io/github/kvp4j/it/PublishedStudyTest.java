@@ -13,14 +13,20 @@
  */
 package io.github.kvp4j.it;
 
+import static java.util.stream.Collectors.groupingBy;
+import static java.util.stream.Collectors.mapping;
+import static java.util.stream.Collectors.toSet;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.kvp4j.evaluation.ResultRow;
 import io.github.kvp4j.report.Report;
 import io.github.kvp4j.report.RunResults;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -50,6 +56,23 @@ class PublishedStudyTest {
     assertThat(tableAfter("## All rows", page))
         .isNotEmpty()
         .isEqualTo(tableAfter("## Side by side", report));
+  }
+
+  @Test
+  void everyRowIsAskedEveryItem() {
+    RunResults study = RunResults.read(EVALUATION.resolve("study"));
+    Map<String, Set<Integer>> asked =
+        study.rows().values().stream()
+            .flatMap(List::stream)
+            .collect(
+                groupingBy(
+                    row -> row.task() + " " + row.metric(), mapping(ResultRow::items, toSet())));
+    assertThat(asked)
+        .containsEntry("humaneval pass@1", Set.of(164))
+        .containsEntry("kv-retrieval exact_match", Set.of(250))
+        .containsEntry("squad f1", Set.of(1190))
+        .containsEntry("text kl", Set.of(500))
+        .containsEntry("triviaqa f1", Set.of(1000));
   }
 
   private static List<String> tableAfter(String heading, List<String> lines) {
